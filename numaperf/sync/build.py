@@ -1,0 +1,62 @@
+"""The one module that knows Numba's options: how kernels are compiled and where they are cached.
+
+`J` are the options of every kernel, `OV` those of a primitive chosen by the world's type.
+
+Numba keys its disk cache on the content of the file a function lives in, not on what that file
+imports; so the cache folder's name is a hash over ALL kernel sources, Numba's version and the
+layout, and an edit anywhere gives a new folder. This module must be imported before numba.
+"""
+
+import hashlib
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads", "engine")
+KEEP_CACHES = 4
+
+J = {"cache": True, "nogil": True, "error_model": "numpy"}
+OV = {"jit_options": {"nogil": True, "error_model": "numpy"}}
+
+
+def kernel_code() -> str:
+    """16 hex digits over every kernel source and Numba's version: equal codes, equal kernels."""
+    digest = hashlib.sha256(version("numba").encode())
+    for room in KERNEL_ROOMS:
+        for path in sorted((PACKAGE / room).rglob("*.py")):
+            digest.update(path.relative_to(PACKAGE).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_base() -> Path:
+    """The folder of all kernel caches: $NUMAPERF_CACHE, or numaperf below the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("NUMAPERF_CACHE") or Path(home) / "numaperf")
+
+
+def cache_folder() -> Path:
+    """Where this version of the kernels is cached."""
+    return cache_base() / kernel_code()
+
+
+def _drop_old_caches(current: Path) -> None:
+    """Keep the newest few caches: each edit of a kernel makes a new one."""
+    others = [p for p in current.parent.iterdir() if p.is_dir() and p != current]
+    others.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in others[KEEP_CACHES - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _use_cache() -> None:
+    folder = cache_folder()
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _drop_old_caches(folder)
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy must not start threads: we fork
+
+
+_use_cache()

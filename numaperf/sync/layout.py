@@ -1,0 +1,115 @@
+"""The segment: one sparse shared mapping cut into windows of equal size, one table in each.
+
+Offsets are constants of the kernels whatever the sizes of a run, because a window is far larger than
+any table and untouched pages cost nothing. Window 0 holds the header and the slab heads, window 1
+the workers' rows, the next ones the memory manager's tables, the last DESIGN_WINDOWS those of the
+design that is running (designs may share them: a world has one design).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numaperf.sync.rows import record, row_reader
+
+WINDOW = 1 << 35
+DESIGN_WINDOWS = 6
+MM_WINDOWS = 14
+SEGMENT_BYTES = WINDOW * (2 + MM_WINDOWS + DESIGN_WINDOWS)
+
+MAX_WORKERS = 4096
+MAX_NODES = 16
+LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
+MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL = range(8)
+OPERATIONS = ("touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in")
+TOUCH, COW, REUSE, FORK, EXIT, UNMAP, WALK, RECLAIM, SWAP_IN = range(9)
+LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
+AS_PROPOSED, GIANT, COARSE, FINE = range(4)
+WAITS = ("spin", "yield", "park")
+SPIN, YIELD, PARK = range(3)
+
+SLABS = (
+    "mm", "vma", "vma_node", "page_table", "swap_slot", "design_0", "design_1", "design_2",
+    *(f"frame_{node}" for node in range(MAX_NODES)),
+)  # fmt: skip
+SLAB_MM, SLAB_VMA, SLAB_VMA_NODE, SLAB_PT, SLAB_SWAP = range(5)
+SLAB_DESIGN, SLAB_FRAME = 5, 8
+
+WALK_COUNTERS = (
+    "walks", "visits", "useful", "wasted_ptl", "wasted_empty", "wasted_no_table",
+    "trylock_failures", "missed_mapping", "walk_retries",
+)  # fmt: skip
+COUNTERS = (
+    *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
+    "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
+)  # fmt: skip
+
+HEADER = record(
+    ("lock_model", "wait", "workers", "nodes", "frames_per_node", "pgd_shift"),
+    ("parked",),
+    (("giant", 8),),
+    (("family_lock", 8),),
+    ("epoch",),
+    ("serial",),
+    ("barrier", "generation"),
+    ("stop",),
+    (("lru_lock", 8 * MAX_NODES),),
+    (("lru", 8 * MAX_NODES),),
+)
+SLAB = record(("lock", "head", "next", "limit", "stride", "start", "link"))
+STAT_LINES = 2  # per lock class: one line of figures, one line that is the MCS queue node
+WORKER = record(
+    ("cpu", "node", "error", "interleave", "interleave_at", "random", "stamp", "shared_mm"),
+    ("rcu",),
+    ("rcu_nest", "limbo", "limbo_count", "aged", "aged_count", "aged_epoch", "dying"),
+    COUNTERS,
+    (("lock", 8 * STAT_LINES * len(LOCK_CLASSES)),),
+    (("slab", 4 * len(SLABS)),),
+    ("pending_count", ("pending", 31)),
+    ("dead_count", ("dead", 31)),
+    ("walk_count", "walk_hash", "scratch_count"),
+    ("sample_next", "sample_mask", ("timer", len(OPERATIONS))),
+    (("count", len(OPERATIONS)),),
+    (("ticks", len(OPERATIONS)),),
+    (("slowest", len(OPERATIONS)),),
+)
+# Worker slab words: head, count, live (allocated minus freed here), spare
+STAT_ACQUIRED, STAT_CONTENDED, STAT_WAIT, STAT_HOLD, STAT_SINCE = range(0, 40, 8)
+STAT_STRIDE = 64 * STAT_LINES
+NODE_NEXT, NODE_LOCKED = 64, 72
+
+
+@dataclass(frozen=True)
+class Table:
+    """One declared table: its window, its row dtype, and what its rows are."""
+
+    name: str
+    window: int
+    dtype: np.dtype
+    meaning: str
+
+    @property
+    def offset(self) -> int:
+        """First byte of row 0 within the segment."""
+        return self.window * WINDOW + (1 << 20 if self.name == "slab" else 0)
+
+
+TABLES: dict[str, Table] = {}
+
+
+def table(name: str, window: int, dtype: np.dtype, meaning: str):
+    """Declare a table and return its row reader `at(w, index)`."""
+    if window >= SEGMENT_BYTES // WINDOW:
+        raise ValueError(f"table {name}: window {window} lies outside the segment")
+    TABLES[name] = declared = Table(name, window, dtype, meaning)
+    return row_reader(name, dtype, declared.offset)
+
+
+def design_table(name: str, number: int, dtype: np.dtype, meaning: str):
+    """Declare the `number`-th table of a design (0 to DESIGN_WINDOWS - 1)."""
+    return table(name, 2 + MM_WINDOWS + number, dtype, meaning)
+
+
+header_at = table("header", 0, HEADER, "what a run is: model, waiting policy, shared locks")
+slab_at = table("slab", 0, SLAB, "heads of the object caches (one row a kind of object)")
+worker_at = table("worker", 1, WORKER, "one worker: counters, queue nodes, object caches, RCU word")
