@@ -1,0 +1,286 @@
+"""Page faults: first touch, copy-on-write or reuse, and the way to swap-in.
+
+Models handle_mm_fault, do_anonymous_page, do_wp_page and wp_page_copy of mm/memory.c (6.18). The VMA
+is held for READ; only the first anonymous fault of a VMA takes mmap_lock, for READ. A COW fault
+copies outside the PTL, takes the PTL again and looks whether the PTE is still what it was; it asks
+the design for nothing but the new page's owner.
+
+Written stamps: a write leaves a new stamp in the page and in the oracle's table, both under the PTL,
+so that the check can tell what each process must read.
+"""
+
+from numba import njit
+
+from numaperf.mm.giant import begin_operation, end_operation
+from numaperf.mm.hooks import (
+    rmap_new_page,
+    rmap_prepare,
+    rmap_reuse_page,
+    rmap_unprepared,
+)
+from numaperf.mm.lru import ADD_BATCH, lru_add
+from numaperf.mm.lru_batch import drain_lru_batch
+from numaperf.mm.mmap_lock import (
+    lock_vma_under_rcu,
+    mmap_read_lock,
+    mmap_read_trylock,
+    mmap_read_unlock,
+    vma_end_read,
+)
+from numaperf.mm.page_table import (
+    find_table,
+    make_table,
+    pte_address,
+    pte_lock,
+    pte_unlock,
+    stamp_address,
+)
+from numaperf.mm.pages import (
+    alloc_page,
+    birth_stamp,
+    get_page,
+    node_of,
+    put_page,
+    reads_as,
+    sole_reference,
+    try_lock_page,
+    unlock_page,
+    write_stamp,
+)
+from numaperf.mm.swap_in import swap_in
+from numaperf.mm.tables import (
+    BIRTH_WORD,
+    PG_EXCLUSIVE,
+    PTE_ACCESSED,
+    PTE_PRESENT,
+    PTE_SHIFT,
+    PTE_SWAP,
+    PTE_WRITE,
+    VMA_FAULTED,
+    frame_at,
+    page_at,
+    vma_at,
+)
+from numaperf.mm.vma_tree import find_vma
+from numaperf.sync.atoms import peek, poke
+from numaperf.sync.build import J
+from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
+from numaperf.sync.locking import lock_stats
+from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
+
+NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN, AGAIN, AGAIN_WITH_MMAP_LOCK = range(
+    -2, 7
+)
+
+
+@njit(**J)
+def next_stamp(w):
+    """A stamp no other write ever leaves: this worker's number and a count."""
+    me = worker_at(w, w.cpu)
+    me.stamp += 1
+    return (w.cpu + 1) << 44 | me.stamp
+
+
+@njit(**J)
+def _set_pte(w, t, number, page, bits, stamp):
+    """Map the page and leave the write's stamp; PTL held."""
+    write_stamp(w, page, stamp)
+    poke(stamp_address(w, t, number), stamp)
+    store(w, pte_address(w, t, number), page << PTE_SHIFT | PTE_PRESENT | PTE_ACCESSED | bits)
+
+
+@njit(**J)
+def _own_new_page(w, page, mm, vma):
+    """A page made for this fault: exclusive, owned by the faulting VMA, queued for the LRU."""
+    p = page_at(w, page)
+    p.mapcount = 1
+    p.flags = PG_EXCLUSIVE
+    rmap_new_page(w, page, mm, vma)
+    lru_add(w, page)
+
+
+@njit(**J)
+def _prepare_vma(w, mm, vma):
+    """First anonymous fault of a VMA; caller holds it for read."""
+    if rmap_unprepared(w, vma):
+        if not mmap_read_trylock(w, mm):
+            return AGAIN_WITH_MMAP_LOCK  # mmap_lock comes before the VMA's: start over with it
+        ok = rmap_prepare(w, mm, vma)
+        mmap_read_unlock(w, mm)
+        if not ok:
+            return OUT_OF_ROWS
+    if vma_at(w, vma).flags & VMA_FAULTED == 0:
+        bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
+    return NO_FAULT
+
+
+@njit(**J)
+def _prepare_with_mmap_lock(w, mm, number):
+    """As _prepare_vma, for a fault that could not get mmap_lock while it held its VMA."""
+    mmap_read_lock(w, mm)
+    vma = find_vma(w, mm, number)
+    ok = vma == 0 or not rmap_unprepared(w, vma) or rmap_prepare(w, mm, vma)
+    mmap_read_unlock(w, mm)
+    return AGAIN if ok else OUT_OF_ROWS
+
+
+@njit(**J)
+def _first_touch(w, mm, vma, t, number):
+    """do_anonymous_page: a cleared page of the process's own."""
+    page = alloc_page(w, number)
+    if page == 0:
+        return OUT_OF_ROWS
+    words = frame_at(w, page).addr
+    clear_page(w, words)
+    poke(words + 8 * BIRTH_WORD, birth_stamp(number))
+    pte_lock(w, t)
+    if peek(pte_address(w, t, number)) != 0:
+        pte_unlock(w, t)
+        put_page(w, page)
+        return AGAIN
+    _own_new_page(w, page, mm, vma)
+    _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+    pte_unlock(w, t)
+    return TOUCHED
+
+
+@njit(**J)
+def _made_exclusive(w, mm, vma, page):
+    """wp_can_reuse_anon_folio: is the page the faulting process's alone? Then it becomes its own."""
+    p = page_at(w, page)
+    if load(w, p.at_mapcount) != 1 or not sole_reference(w, page) or not try_lock_page(w, page):
+        return False
+    alone = sole_reference(w, page)  # again, now that nobody can start a walk
+    if alone:
+        bit_or(w, p.at_flags, PG_EXCLUSIVE)
+        rmap_reuse_page(w, page, mm, vma)
+    unlock_page(w, page)
+    return alone
+
+
+@njit(**J)
+def _count_copy(w, source, page):
+    me = worker_at(w, w.cpu)
+    if node_of(w, source) == me.node and node_of(w, page) == me.node:
+        me.copies_local += 1
+    else:
+        me.copies_remote += 1
+
+
+@njit(**J)
+def _copy_on_write(w, mm, vma, t, number, old):
+    """wp_page_copy: caller holds a reference of `old`; copies with no lock but the VMA's."""
+    pte = pte_address(w, t, number)
+    page = alloc_page(w, number)
+    if page == 0:
+        put_page(w, old)
+        return OUT_OF_ROWS
+    copy_page(w, frame_at(w, page).addr, frame_at(w, old).addr)
+    _count_copy(w, old, page)
+    pte_lock(w, t)
+    touch(w, pte, 1)
+    value = peek(pte)
+    if value & PTE_PRESENT == 0 or value >> PTE_SHIFT != old or value & PTE_WRITE != 0:
+        pte_unlock(w, t)
+        worker_at(w, w.cpu).pte_rechecks += 1
+        put_page(w, page)
+        put_page(w, old)
+        return AGAIN
+    _own_new_page(w, page, mm, vma)
+    _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+    add(w, page_at(w, old).at_mapcount, -1)
+    pte_unlock(w, t)
+    put_page(w, old)  # the mapping's reference
+    put_page(w, old)  # ours
+    return COPIED
+
+
+@njit(**J)
+def _write_present(w, mm, vma, t, number):
+    """A write to a present page: in place, reuse, or copy."""
+    pte = pte_address(w, t, number)
+    pte_lock(w, t)
+    touch(w, pte, 1)
+    value = peek(pte)
+    if value & PTE_PRESENT == 0:
+        pte_unlock(w, t)
+        return AGAIN
+    page = value >> PTE_SHIFT
+    p = page_at(w, page)
+    touch(w, p.addr, 1)
+    if value & PTE_WRITE != 0:
+        _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+        pte_unlock(w, t)
+        return NO_FAULT
+    if load(w, p.at_flags) & PG_EXCLUSIVE != 0 or _made_exclusive(w, mm, vma, page):
+        _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+        pte_unlock(w, t)
+        return REUSED
+    get_page(w, page)
+    pte_unlock(w, t)
+    return _copy_on_write(w, mm, vma, t, number, page)
+
+
+@njit(**J)
+def _read_present(w, t, number):
+    """A read of a present page; counts a read of anything but what was last written or inherited."""
+    pte = pte_address(w, t, number)
+    pte_lock(w, t)
+    value = peek(pte)
+    if value & PTE_PRESENT == 0:
+        pte_unlock(w, t)
+        return AGAIN
+    words = frame_at(w, value >> PTE_SHIFT).addr
+    touch(w, words, 0)
+    if not reads_as(w, words, number, peek(stamp_address(w, t, number))):
+        worker_at(w, w.cpu).bad_reads += 1
+    store(w, pte, value | PTE_ACCESSED)
+    pte_unlock(w, t)
+    return NO_FAULT
+
+
+@njit(**J)
+def _fault_once(w, mm, vma, number, write):
+    did = _prepare_vma(w, mm, vma)
+    if did != NO_FAULT:
+        return did
+    t = find_table(w, mm, number)
+    if t == 0:
+        t = make_table(w, mm, number)
+        if t == 0:
+            return OUT_OF_ROWS
+    value = load(w, pte_address(w, t, number))
+    if value == 0:
+        return _first_touch(w, mm, vma, t, number)
+    if value & PTE_SWAP != 0:
+        return SWAPPED_IN if swap_in(w, mm, vma, t, number, value) else AGAIN
+    if write:
+        return _write_present(w, mm, vma, t, number)
+    return _read_present(w, t, number)
+
+
+@njit(**J)
+def fault(w, mm, number, write):
+    """Access virtual page `number` of `mm`; returns what it took (NO_VMA ... SWAPPED_IN).
+
+    A read of an untouched page touches it: there is no shared zero page here (simplified).
+    """
+    locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
+    begin_operation(w)
+    did = AGAIN
+    while did == AGAIN:
+        vma = lock_vma_under_rcu(w, mm, number)
+        if vma == 0:
+            did = NO_VMA
+        else:
+            did = _fault_once(w, mm, vma, number, write)
+            vma_end_read(w, vma)
+        if did == AGAIN_WITH_MMAP_LOCK:
+            did = _prepare_with_mmap_lock(w, mm, number)
+        if worker_at(w, w.cpu).lru_count >= ADD_BATCH:
+            drain_lru_batch(w)
+    end_operation(w)
+    if did == COPIED:
+        me = worker_at(w, w.cpu)
+        me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks
+    return did

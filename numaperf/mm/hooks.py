@@ -1,0 +1,116 @@
+"""The hooks of a reverse-mapping design: all that the memory manager ever asks of one.
+
+A design file answers each for worlds with its marker, by `register_design` (rmap/). Arguments are row
+numbers. What each may rely on is said here; what it locks is the design's own business.
+"""
+
+import inspect
+
+from numba.extending import overload
+
+from numaperf.sync.build import OV
+from numaperf.sync.world import chosen
+
+
+def rmap_new_mm(w, mm):
+    """An address space without a parent begins (exec); nobody else knows it. False: out of rows."""
+    raise NotImplementedError
+
+
+def rmap_unprepared(w, vma):
+    """Must this VMA be prepared before its first anonymous page? Caller holds the VMA for read."""
+    raise NotImplementedError
+
+
+def rmap_prepare(w, mm, vma):
+    """First anonymous fault in a VMA; mmap_lock held for read. Returns False when out of rows."""
+    raise NotImplementedError
+
+
+def rmap_new_page(w, page, mm, vma):
+    """A new exclusive page of this VMA; page.index is set, no PTE maps it yet."""
+    raise NotImplementedError
+
+
+def rmap_reuse_page(w, page, mm, vma):
+    """The sole mapper writes: the page moves to the faulting process (folio_move_anon_rmap); PTL held."""
+    raise NotImplementedError
+
+
+def rmap_swapped_in(w, page, mm, vma, exclusive):
+    """A page read back from swap gets its owner; page lock and PTL held."""
+    raise NotImplementedError
+
+
+def rmap_free_page(w, page):
+    """The page dies: nobody refers to it any more."""
+    raise NotImplementedError
+
+
+def rmap_fork_mm(w, parent, child):
+    """Fork begins: before any VMA is copied; mmap_lock of both held for write. False: out of rows."""
+    raise NotImplementedError
+
+
+def rmap_fork_vma(w, vma, copy):
+    """`copy`, of the child, stands for the parent's `vma`; before its PTEs. False: out of rows."""
+    raise NotImplementedError
+
+
+def rmap_unlink_vma(w, vma):
+    """The VMA maps nothing any more and goes away; mmap_lock held for write."""
+    raise NotImplementedError
+
+
+def rmap_exit_mm(w, mm):
+    """The address space is empty and dies."""
+    raise NotImplementedError
+
+
+def rmap_walk(w, page, purpose):
+    """Call rmap_one for each place that may map the page, until walk_done; page lock held.
+
+    False: the lock was contended and the purpose (referenced) only tries.
+    """
+    raise NotImplementedError
+
+
+def rmap_owner(w, page):
+    """Serial number of the process whose object the page names (0: none). For reports and checks."""
+    raise NotImplementedError
+
+
+def rmap_fork_done(w, parent, child):
+    """Fork ends: every PTE is copied; mmap_lock of both still held for write."""
+    raise NotImplementedError
+
+
+HOOKS = tuple(value for name, value in globals().items() if name.startswith("rmap_"))
+
+
+def _answer(hook, marker, kernel):
+    implementation = getattr(kernel, "py_func", kernel)
+
+    def choose(w, *arguments):
+        return implementation if chosen(w, "design", marker) else None
+
+    choose.__signature__ = inspect.signature(hook)
+    overload(hook, **OV)(choose)
+
+
+def register_design(marker, **kernels) -> None:
+    """Make `kernels` the design of worlds with this marker: each named hook's answer.
+
+    marker: the design's NamedTuple class. Raises TypeError when a hook is missing or unknown, or a
+    kernel's arguments are not the hook's.
+    """
+    known = {hook.__name__.removeprefix("rmap_"): hook for hook in HOOKS}
+    if set(kernels) != set(known):
+        wrong = ", ".join(sorted(set(kernels) ^ set(known)))
+        raise TypeError(f"{marker.__name__}: missing or unknown hooks: {wrong}")
+    for name, kernel in kernels.items():
+        hook = known[name]
+        plain = getattr(kernel, "py_func", kernel)
+        if list(inspect.signature(plain).parameters) != list(inspect.signature(hook).parameters):
+            raise TypeError(f"{marker.__name__}: {plain.__name__} does not fit {hook.__name__}")
+        _answer(hook, marker, kernel)

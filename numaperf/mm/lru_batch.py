@@ -1,0 +1,34 @@
+"""Draining a worker's batch of new pages into the LRU (lru_add_drain)."""
+
+from numba import njit
+
+from numaperf.mm.lru import lru_lock, lru_push, lru_unlock
+from numaperf.mm.pages import node_of, put_page
+from numaperf.mm.tables import PG_BATCHED, page_at
+from numaperf.sync.atoms import peek
+from numaperf.sync.build import J
+from numaperf.sync.layout import worker_at
+from numaperf.sync.primitives import bit_and, load
+
+
+@njit(**J)
+def drain_lru_batch(w):
+    """Add this worker's queued pages to their lists, one hold of the lock a run of pages of a node."""
+    me = worker_at(w, w.cpu)
+    held = -1
+    for i in range(me.lru_count):
+        page = peek(me.at_lru_batch + 8 * i)
+        node = node_of(w, page)
+        if node != held:
+            if held >= 0:
+                lru_unlock(w, held)
+            lru_lock(w, node)
+            held = node
+        bit_and(w, page_at(w, page).at_flags, ~PG_BATCHED)
+        if load(w, page_at(w, page).at_refcount) > 1:  # the batch's is not the only one: it lives
+            lru_push(w, page, node)
+    if held >= 0:
+        lru_unlock(w, held)
+    for i in range(me.lru_count):
+        put_page(w, peek(me.at_lru_batch + 8 * i))
+    me.lru_count = 0

@@ -1,0 +1,201 @@
+"""Page frames: allocation by node, references, and death.
+
+Each node has a pool of frames; a worker keeps a short list of each. A page's references are its
+mappings, the swap cache, whoever isolated it, and the LRU batch it waits in. The last one frees it.
+"""
+
+from numba import njit
+
+from numaperf.mm.hooks import rmap_free_page
+from numaperf.mm.lru import lru_delete
+from numaperf.mm.slab import slab_alloc, slab_free
+from numaperf.mm.tables import (
+    BIRTH_WORD,
+    FIRST_WORD,
+    LAST_WORD,
+    PG_BATCHED,
+    PG_LOCKED,
+    PG_LRU,
+    frame_at,
+    page_at,
+)
+from numaperf.sync.atoms import peek, poke
+from numaperf.sync.build import J
+from numaperf.sync.layout import PAGE, SLAB_FRAME, header_at, worker_at
+from numaperf.sync.locking import released, taken
+from numaperf.sync.primitives import (
+    add,
+    bit_and,
+    bit_or,
+    cas,
+    load,
+    now,
+    store,
+    touch,
+    wait_while,
+    wake,
+)
+
+FREE_BATCH = 15
+
+
+@njit(**J)
+def node_of(w, page):
+    """The node whose pool a page frame belongs to."""
+    head = header_at(w, 0)
+    if head.nodes == 1:
+        return 0
+    return (page - 1) // head.frames_per_node
+
+
+@njit(**J)
+def _choose_node(w):
+    """The node for a new page: the worker's own, or the next of its set (interleave)."""
+    me = worker_at(w, w.cpu)
+    node = me.last_node
+    for _ in range(64):
+        node = (node + 1) & 63
+        if (me.page_nodes >> node) & 1 != 0:
+            break
+    me.last_node = node
+    return node
+
+
+@njit(**J)
+def alloc_page(w, number):
+    """A page with one reference, its index set, not on the LRU; 0 when the node has none left."""
+    page = slab_alloc(w, SLAB_FRAME + _choose_node(w))
+    if page == 0:
+        drain_free_batch(w)
+        page = slab_alloc(w, SLAB_FRAME + _choose_node(w))
+        if page == 0:
+            return 0
+        worker_at(w, w.cpu).error = 0
+    p = page_at(w, page)
+    touch(w, p.addr, 1)
+    p.flags = 0
+    p.mapcount = 0
+    p.mapping = 0
+    p.index = number
+    p.private = 0
+    store(w, p.at_refcount, 1)  # release: whoever gets a reference sees the rest
+    return page
+
+
+@njit(**J)
+def drain_free_batch(w):
+    """Take this worker's dead pages off the LRU and give their frames back."""
+    me = worker_at(w, w.cpu)
+    for i in range(me.free_count):
+        page = peek(me.at_free_batch + 8 * i)
+        if load(w, page_at(w, page).at_flags) & PG_LRU != 0:
+            lru_delete(w, page, node_of(w, page))
+        slab_free(w, SLAB_FRAME + node_of(w, page), page)
+    me.free_count = 0
+
+
+@njit(**J)
+def _free_page(w, page):
+    """Nobody refers to the page: its rmap owner loses it; the frame goes with the next batch."""
+    rmap_free_page(w, page)
+    if load(w, page_at(w, page).at_flags) & PG_LRU == 0:
+        slab_free(w, SLAB_FRAME + node_of(w, page), page)
+        return
+    me = worker_at(w, w.cpu)
+    poke(me.at_free_batch + 8 * me.free_count, page)
+    me.free_count += 1
+    if me.free_count == FREE_BATCH:
+        drain_free_batch(w)
+
+
+@njit(**J)
+def put_page(w, page):
+    """Drop a reference; the last one frees the page."""
+    if add(w, page_at(w, page).at_refcount, -1) == 1:
+        _free_page(w, page)
+
+
+@njit(**J)
+def get_page(w, page):
+    """Take a reference of a page that cannot die meanwhile (PTL held, or another reference)."""
+    add(w, page_at(w, page).at_refcount, 1)
+
+
+@njit(**J)
+def try_get_page(w, page):
+    """Take a reference unless the page is dead (folio_try_get); returns whether."""
+    a = page_at(w, page).at_refcount
+    seen = load(w, a)
+    while seen > 0:
+        if cas(w, a, seen, seen + 1):
+            return True
+        seen = load(w, a)
+    return False
+
+
+@njit(**J)
+def try_lock_page(w, page):
+    """Take the page lock if it is free; returns whether."""
+    if bit_or(w, page_at(w, page).at_flags, PG_LOCKED) & PG_LOCKED == 0:
+        taken(w, PAGE, 0)
+        return True
+    return False
+
+
+@njit(**J)
+def lock_page(w, page):
+    """Take the page lock."""
+    a = page_at(w, page).at_flags
+    if bit_or(w, a, PG_LOCKED) & PG_LOCKED == 0:
+        taken(w, PAGE, 0)
+        return
+    began = now(w)
+    while True:
+        seen = load(w, a)
+        if seen & PG_LOCKED != 0:
+            wait_while(w, a, seen)
+        elif bit_or(w, a, PG_LOCKED) & PG_LOCKED == 0:
+            taken(w, PAGE, max(now(w) - began, 1))
+            return
+
+
+@njit(**J)
+def unlock_page(w, page):
+    """Release the page lock."""
+    released(w, PAGE)
+    a = page_at(w, page).at_flags
+    bit_and(w, a, ~PG_LOCKED)
+    wake(w, a)
+
+
+@njit(**J)
+def sole_reference(w, page):
+    """Is the faulting PTE all that refers to the page, its LRU batch aside?"""
+    p = page_at(w, page)
+    batched = 1 if load(w, p.at_flags) & PG_BATCHED != 0 else 0
+    return load(w, p.at_refcount) == 1 + batched
+
+
+@njit(**J)
+def write_stamp(w, page, stamp):
+    """What a write of the process leaves in the page: its stamp, in the first and the last word."""
+    words = frame_at(w, page).at_word
+    touch(w, words, 1)
+    poke(words + 8 * FIRST_WORD, stamp)
+    poke(words + 8 * LAST_WORD, stamp)
+
+
+@njit(**J)
+def birth_stamp(number):
+    """The word a page carries from its first touch through every copy: it names the virtual page."""
+    return (number << 8) | 0x5A
+
+
+@njit(**J)
+def reads_as(w, words, number, stamp):
+    """Do the 4096 bytes at `words` hold what this virtual page must read?"""
+    return (
+        peek(words + 8 * FIRST_WORD) == stamp
+        and peek(words + 8 * LAST_WORD) == stamp
+        and peek(words + 8 * BIRTH_WORD) == birth_stamp(number)
+    )

@@ -1,0 +1,150 @@
+"""Reclaim: pages off the tail of the LRU, aged, unmapped and written to swap.
+
+Models shrink_folio_list of mm/vmscan.c (6.18), one page after another: page lock (try), referenced
+walk (try-lock: a contended one counts the page as referenced and keeps it, a "false promotion"), swap
+slot and swap cache, unmap walk (blocking), write-out, and the page leaves the cache if nobody came
+back for it meanwhile. A blocking unmap walk that ends with mappings left is counted: no sound design
+may do that.
+"""
+
+from numba import njit
+
+from numaperf.mm.giant import begin_operation, end_operation
+from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_push, lru_unlink, lru_unlock
+from numaperf.mm.pages import node_of, put_page, try_get_page, try_lock_page, unlock_page
+from numaperf.mm.slab import slab_free
+from numaperf.mm.swap import (
+    add_to_swap,
+    leave_swap_cache,
+    swap_lock,
+    swap_unlock,
+    unlock_swap_page,
+)
+from numaperf.mm.tables import PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
+from numaperf.mm.teardown import tear_down_dying
+from numaperf.mm.visit import REFERENCED, UNMAP
+from numaperf.mm.walk import walk_locked
+from numaperf.sync.atoms import peek, poke
+from numaperf.sync.build import J
+from numaperf.sync.layout import SLAB_SWAP, worker_at
+from numaperf.sync.primitives import cas, copy_page, load
+
+ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
+KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
+
+
+@njit(**J)
+def isolate(w, node):
+    """Take up to ISOLATE pages off the tail of a node's LRU, referenced; returns how many."""
+    me = worker_at(w, w.cpu)
+    count = 0
+    lru_lock(w, node)
+    page = peek(lru_of(w, node) + TAIL)
+    while page != 0 and count < ISOLATE:
+        above = page_at(w, page).lru_prev
+        if try_get_page(w, page):
+            lru_unlink(w, page, node)
+            poke(me.at_isolated + 8 * count, page)
+            count += 1
+        page = above
+    lru_unlock(w, node)
+    return count
+
+
+@njit(**J)
+def put_back(w, page):
+    """Return an isolated page to the head of its LRU and drop the isolation's reference."""
+    node = node_of(w, page)
+    lru_lock(w, node)
+    lru_push(w, page, node)
+    lru_unlock(w, node)
+    put_page(w, page)
+
+
+@njit(**J)
+def _young(w, page):
+    """folio_check_references: keep the page? A contended walk says yes."""
+    me = worker_at(w, w.cpu)
+    me.walk_referenced = 0
+    if not walk_locked(w, page, REFERENCED):
+        return True
+    return me.walk_referenced > 0
+
+
+@njit(**J)
+def _unmap_all(w, page):
+    """try_to_unmap: True when no mapping is left."""
+    if load(w, page_at(w, page).at_mapcount) > 0:
+        walk_locked(w, page, UNMAP)
+    if load(w, page_at(w, page).at_mapcount) == 0:
+        return True
+    worker_at(w, w.cpu).missed_mapping += 1
+    return False
+
+
+@njit(**J)
+def unmap_to_swap_cache(w, page, age):
+    """Age (if asked) and unmap a page, which is then only cached; page lock held throughout.
+
+    Returns KEPT (in use, or contended), NO_SWAP, or UNMAPPED.
+    """
+    p = page_at(w, page)
+    if load(w, p.at_mapcount) == 0 and load(w, p.at_flags) & PG_SWAPCACHE == 0:
+        return BUSY  # its processes dropped it; the last reference frees it
+    if age and _young(w, page):
+        return KEPT
+    if load(w, p.at_flags) & PG_SWAPCACHE == 0 and not add_to_swap(w, page):
+        worker_at(w, w.cpu).error = 0
+        return NO_SWAP
+    return UNMAPPED if _unmap_all(w, page) else KEPT
+
+
+@njit(**J)
+def _write_out(w, page):
+    """Write the page to its slot; True when it left the swap cache with only our reference left."""
+    p = page_at(w, page)
+    slot = p.private
+    copy_page(w, swap_data_at(w, slot).addr, frame_at(w, page).addr)
+    swap_lock(w, slot)
+    # freeze: ours and the cache's are the only references, so no fault holds or can get the page
+    gone = load(w, p.at_mapcount) == 0 and cas(w, p.at_refcount, 2, 0)
+    unused = load(w, swap_at(w, slot).at_count) == 0
+    if gone:
+        leave_swap_cache(w, page)
+    swap_unlock(w, slot)
+    if gone and unused:
+        slab_free(w, SLAB_SWAP, slot)
+    return gone
+
+
+@njit(**J)
+def reclaim_page(w, page, age):
+    """Reclaim one isolated page, whose isolation reference is given away; returns what became of it."""
+    if not try_lock_page(w, page):
+        put_back(w, page)
+        return BUSY
+    did = unmap_to_swap_cache(w, page, age)
+    if did == UNMAPPED and _write_out(w, page):
+        unlock_page(w, page)
+        page_at(w, page).refcount = 1
+        put_page(w, page)
+        worker_at(w, w.cpu).swapped_out += 1
+        return FREED
+    unlock_swap_page(w, page)
+    put_back(w, page)
+    return did
+
+
+@njit(**J)
+def reclaim(w, node, age):
+    """One batch of reclaim on a node; returns the pages freed, -1 when the LRU was empty."""
+    begin_operation(w)
+    me = worker_at(w, w.cpu)
+    count = isolate(w, node)
+    freed = 0
+    for i in range(count):
+        if reclaim_page(w, peek(me.at_isolated + 8 * i), age) == FREED:
+            freed += 1
+        tear_down_dying(w)
+    end_operation(w)
+    return freed if count > 0 else -1

@@ -1,0 +1,124 @@
+"""Swap-in: a fault on a swap entry finds the page in the swap cache or reads it back.
+
+Models do_swap_page of mm/memory.c (6.18). A page still in the swap cache keeps the owner it had (a
+minor fault); one that is read back is new to the reverse map: exclusive pages go to the faulting
+VMA's own object, others to the family's root, as __folio_set_anon decides.
+"""
+
+from numba import njit
+
+from numaperf.mm.hooks import rmap_swapped_in
+from numaperf.mm.lru import lru_add
+from numaperf.mm.page_table import pte_address, pte_lock, pte_unlock
+from numaperf.mm.pages import (
+    alloc_page,
+    get_page,
+    lock_page,
+    put_page,
+    try_get_page,
+)
+from numaperf.mm.swap import enter_swap_cache, swap_lock, swap_unlock, unlock_swap_page
+from numaperf.mm.tables import (
+    PG_EXCLUSIVE,
+    PG_LOCKED,
+    PG_SWAPCACHE,
+    PTE_ACCESSED,
+    PTE_PRESENT,
+    PTE_SHIFT,
+    PTE_SWAP_EXCLUSIVE,
+    frame_at,
+    page_at,
+    swap_at,
+    swap_data_at,
+)
+from numaperf.sync.atoms import peek
+from numaperf.sync.build import J
+from numaperf.sync.layout import worker_at
+from numaperf.sync.primitives import add, bit_or, copy_page, load, store
+
+
+@njit(**J)
+def _still_cached(w, page, slot):
+    p = page_at(w, page)
+    return load(w, p.at_flags) & PG_SWAPCACHE != 0 and p.private == slot
+
+
+@njit(**J)
+def _locked_cached_page(w, slot):
+    """The page that caches the slot, referenced and locked; 0 none cached; -1 start over."""
+    swap_lock(w, slot)
+    page = swap_at(w, slot).page
+    if page != 0 and not try_get_page(w, page):
+        page = -1
+    swap_unlock(w, slot)
+    if page <= 0:
+        return page
+    lock_page(w, page)
+    if _still_cached(w, page, slot):
+        return page
+    unlock_swap_page(w, page)
+    put_page(w, page)
+    return -1
+
+
+@njit(**J)
+def _read_back(w, slot, number):
+    """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over."""
+    page = alloc_page(w, number)
+    if page == 0:
+        return 0
+    p = page_at(w, page)
+    p.flags = PG_LOCKED  # nobody else knows the page
+    swap_lock(w, slot)
+    s = swap_at(w, slot)
+    lost = s.page != 0 or load(w, s.at_count) == 0
+    if not lost:
+        s.page = page
+        enter_swap_cache(w, page, slot)
+    swap_unlock(w, slot)
+    if lost:
+        p.flags = 0
+        put_page(w, page)
+        return -1
+    copy_page(w, frame_at(w, page).addr, swap_data_at(w, slot).addr)
+    lru_add(w, page)
+    return page
+
+
+@njit(**J)
+def _map_swapped(w, mm, vma, t, number, page, entry):
+    """Put the locked page where the swap entry stands; False when the PTE has changed."""
+    pte_lock(w, t)
+    pte = pte_address(w, t, number)
+    if peek(pte) != entry:
+        pte_unlock(w, t)
+        return False
+    p = page_at(w, page)
+    exclusive = entry & PTE_SWAP_EXCLUSIVE != 0
+    get_page(w, page)
+    add(w, p.at_mapcount, 1)
+    if exclusive:
+        bit_or(w, p.at_flags, PG_EXCLUSIVE)
+    if p.mapping == 0:
+        rmap_swapped_in(w, page, mm, vma, exclusive)
+    else:
+        worker_at(w, w.cpu).minor_swap_in += 1
+    add(w, swap_at(w, entry >> PTE_SHIFT).at_count, -1)
+    store(w, pte, page << PTE_SHIFT | PTE_PRESENT | PTE_ACCESSED)
+    pte_unlock(w, t)
+    return True
+
+
+@njit(**J)
+def swap_in(w, mm, vma, t, number, entry):
+    """Bring back the page of a swap entry, mapped read-only; False: look at the PTE again."""
+    slot = entry >> PTE_SHIFT
+    page = _locked_cached_page(w, slot)
+    if page == 0:
+        page = _read_back(w, slot, number)
+    if page <= 0:
+        return False
+    done = _map_swapped(w, mm, vma, t, number, page, entry)
+    unlock_swap_page(w, page)
+    put_page(w, page)
+    return done

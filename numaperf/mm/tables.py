@@ -1,0 +1,55 @@
+"""The memory manager's tables, declared once: rows as data, and the constants of their words.
+
+Sizes of rows are those of the kernel where it matters which cache lines an operation touches:
+struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096.
+"""
+
+from numaperf.sync.layout import table
+from numaperf.sync.rows import record
+
+MM = record(
+    (("mmap_lock", 8),),
+    ("users", "serial", "lock_seq", "vma_root", "vma_count", "pgd", "cow_context", "link"),
+    (("page_table_lock", 8),),
+)
+VMA = record(
+    ("start", "end", "mm", "pgoff", "flags", "lock_seq", "anon_vma", "anon_vma_chain"),
+    ("vm_refcnt",),
+    ("link", "family_next", "family_prev"),
+)
+# A node holds up to FANOUT entries in key order: entry i covers keys from pivot[i] on
+FANOUT = 15
+VMA_NODE = record((("pivot", FANOUT), "count", ("slot", FANOUT), "leaf"))
+PAGE_TABLE = record((("entry", 512),))
+PTDESC = record((("ptl", 8),))
+SHADOW = record((("stamp", 512),))
+PAGE = record(
+    ("flags", "refcount", "mapcount", "mapping", "index", "lru_next", "lru_prev", "private")
+)
+FRAME = record((("word", 512),))
+SWAP_SLOT = record(("lock", "count", "page", "link"))
+LIMBO_HALF = 2048
+LIMBO = record((("entry", 2 * LIMBO_HALF),))
+
+VMA_FAULTED, VMA_DETACHED = 1, 2
+PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_SWAP_EXCLUSIVE = 1, 2, 4, 8, 16
+PTE_SHIFT = 12
+PG_LOCKED, PG_LRU, PG_EXCLUSIVE, PG_SWAPCACHE, PG_BATCHED = 1, 2, 4, 8, 16
+BIRTH_WORD = 256  # of a frame: written when it is first touched, carried by every copy
+FIRST_WORD, LAST_WORD = 0, 511  # of a frame: the stamp of the last write, twice
+
+mm_at = table("mm", 3, MM, "an address space (mm_struct)")
+vma_at = table("vma", 4, VMA, "a virtual memory area (vm_area_struct)")
+vma_node_at = table("vma_node", 5, VMA_NODE, "a node of an address space's VMA tree")
+page_table_at = table("page_table", 6, PAGE_TABLE, "512 entries of any level")
+ptdesc_at = table("ptdesc", 7, PTDESC, "the lock (PTL) of the page table of the same number")
+shadow_at = table("shadow", 8, SHADOW, "what each PTE's page must read: the oracle's copy")
+page_at = table("page", 9, PAGE, "a page frame's state (struct page)")
+frame_at = table("frame", 10, FRAME, "a page frame's 4096 bytes")
+swap_at = table("swap_slot", 11, SWAP_SLOT, "a swap slot's state")
+swap_data_at = table("swap_data", 12, FRAME, "a swap slot's 4096 bytes")
+limbo_at = table("limbo", 13, LIMBO, "a worker's rows that wait for a grace period")
+
+SCAN = record(("mappings", "hash", "free"))
+SLOT_SCAN = 1 << 28  # row of the findings for swap slot 0
+scan_at = table("scan", 14, SCAN, "the oracle's findings: page frames, from SLOT_SCAN swap slots")

@@ -1,0 +1,177 @@
+"""exit and munmap: PTEs zapped, VMAs unlinked from the reverse map, tables and rows freed.
+
+Models exit_mmap and do_vmi_align_munmap of mm/mmap.c and mm/vma.c (6.18): zapping holds mmap_lock for
+READ (exit) or has it for WRITE (munmap); the VMAs leave the design after their PTEs are gone. Pages
+are gathered and released outside the PTL (mmu_gather).
+
+The last user of an address space tears it down. A walk that held the last use hands the teardown to
+its worker, which does it after the walk (mmput_async).
+"""
+
+from numba import njit
+
+from numaperf.mm.giant import begin_operation, end_operation
+from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma
+from numaperf.mm.mmap_lock import (
+    mmap_read_lock,
+    mmap_read_unlock,
+    mmap_write_lock,
+    mmap_write_unlock,
+    vma_start_write,
+)
+from numaperf.mm.page_table import find_table, free_tables, pte_address, pte_lock, pte_unlock
+from numaperf.mm.pages import put_page
+from numaperf.mm.slab import rcu_free
+from numaperf.mm.swap import put_swap_entry
+from numaperf.mm.tables import (
+    PTE_PRESENT,
+    PTE_SHIFT,
+    VMA_DETACHED,
+    VMA_FAULTED,
+    mm_at,
+    page_at,
+    vma_at,
+)
+from numaperf.mm.vma_tree import find_vma, free_vma_tree, next_vma, remove_vma
+from numaperf.sync.atoms import peek, poke
+from numaperf.sync.build import J
+from numaperf.sync.layout import SLAB_MM, SLAB_VMA, worker_at
+from numaperf.sync.primitives import add, bit_or, cas, load, store, touch
+
+GATHER = 32
+
+
+@njit(**J)
+def _zap_some(w, t, number, last, gathered):
+    """Clear PTEs from `number` on until the batch is full; returns the next page number."""
+    count = 0
+    pte_lock(w, t)
+    while number < last and count < GATHER:
+        pte = pte_address(w, t, number)
+        if number & 7 == 0:
+            touch(w, pte, 1)
+        value = peek(pte)
+        if value != 0:
+            store(w, pte, 0)
+            if value & PTE_PRESENT != 0:
+                page = page_at(w, value >> PTE_SHIFT)
+                touch(w, page.addr, 1)
+                add(w, page.at_mapcount, -1)
+            poke(gathered + 8 * count, value)
+            count += 1
+        number += 1
+    pte_unlock(w, t)
+    poke(gathered + 8 * GATHER, count)
+    return number
+
+
+@njit(**J)
+def _release_gathered(w, gathered):
+    """Drop the references that the zapped PTEs held."""
+    for i in range(peek(gathered + 8 * GATHER)):
+        value = peek(gathered + 8 * i)
+        if value & PTE_PRESENT != 0:
+            put_page(w, value >> PTE_SHIFT)
+        else:
+            put_swap_entry(w, value >> PTE_SHIFT)
+
+
+@njit(**J)
+def _zap_vma(w, mm, vma):
+    """unmap_vmas for one VMA: every PTE cleared, every mapping dropped."""
+    v = vma_at(w, vma)
+    gathered = worker_at(w, w.cpu).at_gather
+    number = v.start
+    while number < v.end:
+        last = min(v.end, (number | 511) + 1)
+        t = find_table(w, mm, number)
+        if t == 0:
+            number = last
+        while number < last:
+            number = _zap_some(w, t, number, last, gathered)
+            _release_gathered(w, gathered)
+
+
+@njit(**J)
+def _exit_mmap(w, mm):
+    m = mm_at(w, mm)
+    mmap_read_lock(w, mm)
+    vma = next_vma(w, mm, 0)
+    while vma != 0:
+        if vma_at(w, vma).flags & VMA_FAULTED != 0:
+            _zap_vma(w, mm, vma)
+        vma = next_vma(w, mm, vma_at(w, vma).end)
+    mmap_read_unlock(w, mm)
+    mmap_write_lock(w, mm)
+    vma = next_vma(w, mm, 0)
+    while vma != 0:
+        v = vma_at(w, vma)
+        above = next_vma(w, mm, v.end)
+        if v.flags & VMA_FAULTED != 0:
+            rmap_unlink_vma(w, vma)
+        rcu_free(w, SLAB_VMA, vma)
+        vma = above
+    free_tables(w, m.pgd, 3)
+    free_vma_tree(w, m.vma_root)
+    rmap_exit_mm(w, mm)
+    mmap_write_unlock(w, mm)
+    rcu_free(w, SLAB_MM, mm)
+
+
+@njit(**J)
+def mmget_not_zero(w, mm):
+    """Become a user of an address space that may be dying; returns whether it lives."""
+    a = mm_at(w, mm).at_users
+    seen = load(w, a)
+    while seen > 0:
+        if cas(w, a, seen, seen + 1):
+            return True
+        seen = load(w, a)
+    return False
+
+
+@njit(**J)
+def mmput_async(w, mm):
+    """Stop being a user inside a walk; a teardown that falls to us waits until the walk is over."""
+    if add(w, mm_at(w, mm).at_users, -1) == 1:
+        me = worker_at(w, w.cpu)
+        poke(me.at_dying + 8 * me.dying_count, mm)
+        me.dying_count += 1
+
+
+@njit(**J)
+def tear_down_dying(w):
+    """Do the teardowns that walks of this worker were handed; no locks held, no read section."""
+    me = worker_at(w, w.cpu)
+    while me.dying_count > 0:
+        me.dying_count -= 1
+        _exit_mmap(w, peek(me.at_dying + 8 * me.dying_count))
+
+
+@njit(**J)
+def exit_mm(w, mm):
+    """The process of `mm` exits; the last user tears the address space down."""
+    begin_operation(w)
+    if add(w, mm_at(w, mm).at_users, -1) == 1:
+        _exit_mmap(w, mm)
+    end_operation(w)
+
+
+@njit(**J)
+def unmap(w, mm, number):
+    """munmap of the whole VMA that holds virtual page `number`; False: none, or out of rows."""
+    begin_operation(w)
+    mmap_write_lock(w, mm)
+    vma = find_vma(w, mm, number)
+    ok = vma != 0
+    if ok:
+        vma_start_write(w, mm, vma)
+        bit_or(w, vma_at(w, vma).at_flags, VMA_DETACHED)
+        ok = remove_vma(w, mm, vma)
+        _zap_vma(w, mm, vma)
+        if vma_at(w, vma).flags & VMA_FAULTED != 0:
+            rmap_unlink_vma(w, vma)
+        rcu_free(w, SLAB_VMA, vma)
+    mmap_write_unlock(w, mm)
+    end_operation(w)
+    return ok

@@ -1,0 +1,400 @@
+"""anon_vma: the reverse map of anonymous pages as Linux 6.18 has it.
+
+Models: mm/rmap.c, include/linux/rmap.h and mm/interval_tree.c of Linux 6.18: prepare, clone, fork,
+reuse, unlink and the walk; page ownership on reuse and swap-in as folio_move_anon_rmap and
+__folio_set_anon decide it.
+
+Lock order:
+    mmap_lock
+      page lock
+        anon_vma root rwsem
+          page_table_lock, PTL
+
+Locks taken: the ROOT's rwsem only (lock model as-proposed); fork for WRITE twice a faulted VMA (once
+when an old anon_vma is reused), exit and munmap once, first fault once, a walk for READ once a page.
+A COW fault takes none. Lock model coarse: one rwsem for all families in the root's place. Fine: each
+anon_vma's own rwsem in the root's place, taken one after another by fork and unlink (B. Song's
+idea of 2025). Giant: none here, every operation runs under one lock.
+
+Faithful: objects, when they are made, linked, reused and freed; tree order; early stops; AVCs are
+allocated inside the root write lock, as in 6.18; rows are reused at once and walkers re-check.
+Simplified: no swap of folios of several pages. Left out: VMA merging of faulted neighbours, KSM,
+split and mremap (a later step); a row's `generation` counts its lives, for the walkers' check.
+"""
+
+from typing import NamedTuple
+
+from numba import njit
+
+from numaperf.mm.hooks import register_design
+from numaperf.mm.slab import slab_alloc, slab_free
+from numaperf.mm.tables import mm_at, page_at, vma_at
+from numaperf.mm.visit import REFERENCED, rmap_one, walk_done
+from numaperf.mm.vma_tree import find_vma
+from numaperf.rmap.anon_vma_tables import SLAB_ANON_VMA, SLAB_AVC, anon_vma_at, avc_at
+from numaperf.rmap.interval_tree import (
+    interval_first,
+    interval_insert,
+    interval_next,
+    interval_remove,
+)
+from numaperf.sync.build import J
+from numaperf.sync.layout import COARSE, FINE, GIANT, PTL, header_at, worker_at
+from numaperf.sync.locking import (
+    rmap_lock_read,
+    rmap_lock_write,
+    rmap_trylock_read,
+    rmap_unlock_read,
+    rmap_unlock_write,
+    spin_lock,
+    spin_unlock,
+)
+from numaperf.sync.primitives import add, load, store, touch
+
+NAME = "anon_vma"
+LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
+DEFAULT_LOCK = "rwsem_stealing"
+CAVEAT = ""
+OBJECTS = {"anon_vma": ("design_0", 104), "anon_vma_chain": ("design_1", 64)}
+SLABS = (("anon_vma", "link", 0), ("anon_vma_chain", "vma", 1))
+LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+
+
+class AnonVma(NamedTuple):
+    """Design marker."""
+
+
+MARKER = AnonVma
+
+
+@njit(**J)
+def lock_of(w, anon_vma):
+    """Address of the lock that guards this anon_vma's tree; 0: none needed (giant)."""
+    model = header_at(w, 0).lock_model
+    if model == GIANT:
+        return 0
+    if model == COARSE:
+        return header_at(w, 0).at_family_lock
+    if model == FINE:
+        return anon_vma_at(w, anon_vma).at_rwsem
+    return anon_vma_at(w, load(w, anon_vma_at(w, anon_vma).at_root)).at_rwsem
+
+
+@njit(**J)
+def lock_write(w, lock):
+    """anon_vma_lock_write, of the lock that `lock_of` named."""
+    if lock != 0:
+        rmap_lock_write(w, lock)
+
+
+@njit(**J)
+def unlock_write(w, lock):
+    """anon_vma_unlock_write."""
+    if lock != 0:
+        rmap_unlock_write(w, lock)
+
+
+@njit(**J)
+def anon_vma_alloc(w, parent, serial):
+    """A fresh anon_vma, a root when `parent` is 0; never touches the rwsem (a walker may try it)."""
+    av = slab_alloc(w, SLAB_ANON_VMA)
+    if av == 0:
+        return 0
+    a = anon_vma_at(w, av)
+    touch(w, a.at_root, 1)
+    a.parent = parent if parent != 0 else av
+    a.num_children = 0 if parent != 0 else 1  # a root counts itself
+    a.num_active_vmas = 1
+    a.rb_root = 0
+    a.serial = serial
+    store(w, a.at_refcount, 1)
+    store(w, a.at_generation, a.generation + 1)
+    store(w, a.at_root, anon_vma_at(w, parent).root if parent != 0 else av)
+    return av
+
+
+@njit(**J)
+def put_anon_vma(w, av):
+    """Drop a reference; the last one frees the row, and drops the root's reference for it."""
+    a = anon_vma_at(w, av)
+    root = a.root
+    if add(w, a.at_refcount, -1) != 1:
+        return
+    slab_free(w, SLAB_ANON_VMA, av)
+    if root != av and add(w, anon_vma_at(w, root).at_refcount, -1) == 1:
+        slab_free(w, SLAB_ANON_VMA, root)
+
+
+@njit(**J)
+def anon_vma_chain_link(w, vma, avc, av):
+    """Enter (vma, av): head of the VMA's list, and the tree of `av`, whose lock is held for write."""
+    a = avc_at(w, avc)
+    v = vma_at(w, vma)
+    touch(w, a.addr, 1)
+    a.vma = vma
+    a.anon_vma = av
+    a.prev = 0
+    a.next = v.anon_vma_chain
+    if a.next != 0:
+        avc_at(w, a.next).prev = avc
+    v.anon_vma_chain = avc
+    interval_insert(w, av, avc)
+
+
+@njit(**J)
+def _mergeable_anon_vma(w, mm, vma):
+    """find_mergeable_anon_vma: an adjacent VMA's anon_vma, if that VMA has a single AVC."""
+    v = vma_at(w, vma)
+    for number in (v.end, v.start - 1):
+        near = find_vma(w, mm, number)
+        if near != 0 and near != vma:
+            avc = vma_at(w, near).anon_vma_chain
+            if vma_at(w, near).anon_vma != 0 and avc != 0 and avc_at(w, avc).next == 0:
+                return vma_at(w, near).anon_vma
+    return 0
+
+
+@njit(**J)
+def anon_vma_prepare(w, mm, vma):
+    """__anon_vma_prepare: the VMA's first anonymous fault; mmap_lock held for read."""
+    v = vma_at(w, vma)
+    avc = slab_alloc(w, SLAB_AVC)
+    av = _mergeable_anon_vma(w, mm, vma)
+    fresh = 0
+    if av == 0 and avc != 0:
+        av = fresh = anon_vma_alloc(w, 0, mm_at(w, mm).serial)
+        anon_vma_at(w, av).num_active_vmas = 0
+    if av == 0 or avc == 0:
+        return False
+    lock = lock_of(w, av)
+    lock_write(w, lock)
+    spin_lock(w, mm_at(w, mm).at_page_table_lock, PTL)  # another thread may be here
+    if v.anon_vma == 0:
+        anon_vma_chain_link(w, vma, avc, av)
+        anon_vma_at(w, av).num_active_vmas += 1
+        store(w, v.at_anon_vma, av)
+        avc = fresh = 0
+    spin_unlock(w, mm_at(w, mm).at_page_table_lock, PTL)
+    unlock_write(w, lock)
+    if avc != 0:
+        slab_free(w, SLAB_AVC, avc)
+    if fresh != 0:
+        put_anon_vma(w, fresh)
+    return True
+
+
+@njit(**J)
+def _reusable(w, av):
+    """May a child take this ancestor's anon_vma instead of a new one? (6.18's rule)"""
+    a = anon_vma_at(w, av)
+    return a.num_children < 2 and a.num_active_vmas == 0
+
+
+@njit(**J)
+def anon_vma_clone(w, vma, copy):
+    """Enter `copy` into every anon_vma of `vma`, oldest first; reuse the first that allows it."""
+    avc = vma_at(w, vma).anon_vma_chain
+    while avc_at(w, avc).next != 0:
+        avc = avc_at(w, avc).next  # the oldest: the root's
+    c = vma_at(w, copy)
+    model = header_at(w, 0).lock_model
+    lock = lock_of(w, avc_at(w, avc).anon_vma)
+    lock_write(w, lock)
+    while avc != 0:
+        source = avc_at(w, avc)
+        touch(w, source.addr, 0)
+        av = source.anon_vma
+        if model == FINE and lock != lock_of(w, av):
+            unlock_write(w, lock)
+            lock = lock_of(w, av)
+            lock_write(w, lock)
+        fresh = slab_alloc(w, SLAB_AVC)  # inside the lock, as in 6.18
+        if fresh == 0:
+            break
+        touch(w, anon_vma_at(w, av).at_root, 1)
+        anon_vma_chain_link(w, copy, fresh, av)
+        if c.anon_vma == 0 and _reusable(w, av):
+            c.anon_vma = av
+            anon_vma_at(w, av).num_active_vmas += 1
+        avc = source.prev
+    unlock_write(w, lock)
+    return avc == 0
+
+
+@njit(**J)
+def anon_vma_fork(w, vma, copy):
+    """The child's VMA: its parent's AVCs, and an anon_vma of its own unless one was reused."""
+    if not anon_vma_clone(w, vma, copy):
+        return False
+    c = vma_at(w, copy)
+    if c.anon_vma != 0:
+        return True
+    parent = vma_at(w, vma).anon_vma
+    av = anon_vma_alloc(w, parent, mm_at(w, c.mm).serial)
+    avc = slab_alloc(w, SLAB_AVC)
+    if av == 0 or avc == 0:
+        return False
+    add(w, anon_vma_at(w, anon_vma_at(w, av).root).at_refcount, 1)
+    c.anon_vma = av
+    lock = lock_of(w, av)
+    lock_write(w, lock)
+    anon_vma_chain_link(w, copy, avc, av)
+    if header_at(w, 0).lock_model == FINE:
+        unlock_write(w, lock)
+        lock = lock_of(w, parent)
+        lock_write(w, lock)
+    anon_vma_at(w, parent).num_children += 1
+    unlock_write(w, lock)
+    return True
+
+
+@njit(**J)
+def _drop_child(w, av):
+    """The tree of `av` is empty: its parent has one child less."""
+    parent = anon_vma_at(w, av).parent
+    if header_at(w, 0).lock_model != FINE:
+        anon_vma_at(w, parent).num_children -= 1
+        return
+    lock = lock_of(w, parent)
+    lock_write(w, lock)
+    anon_vma_at(w, parent).num_children -= 1
+    unlock_write(w, lock)
+
+
+@njit(**J)
+def _remove_avc(w, avc):
+    """Take one AVC out of its tree; the anon_vma if its tree is empty now, else 0."""
+    av = avc_at(w, avc).anon_vma
+    interval_remove(w, av, avc)
+    return av if anon_vma_at(w, av).rb_root == 0 else 0
+
+
+@njit(**J)
+def unlink_anon_vmas(w, vma):
+    """The VMA leaves every tree; anon_vmas whose tree is empty are freed after the lock is dropped."""
+    v = vma_at(w, vma)
+    avc = v.anon_vma_chain
+    if avc == 0:
+        return
+    fine = header_at(w, 0).lock_model == FINE
+    lock = lock_of(w, avc_at(w, avc).anon_vma)
+    if not fine:
+        lock_write(w, lock)
+        anon_vma_at(w, v.anon_vma).num_active_vmas -= 1
+    empty = 0  # AVCs whose anon_vma is to be put, chained through `prev`
+    while avc != 0:
+        above = avc_at(w, avc).next
+        if fine:
+            lock = lock_of(w, avc_at(w, avc).anon_vma)
+            lock_write(w, lock)
+            if avc_at(w, avc).anon_vma == v.anon_vma:
+                anon_vma_at(w, v.anon_vma).num_active_vmas -= 1
+        emptied = _remove_avc(w, avc)
+        if fine:
+            unlock_write(w, lock)
+        if emptied != 0:
+            _drop_child(w, emptied)
+            avc_at(w, avc).prev = empty
+            empty = avc
+        else:
+            slab_free(w, SLAB_AVC, avc)
+        avc = above
+    if not fine:
+        unlock_write(w, lock)
+    v.anon_vma = 0
+    v.anon_vma_chain = 0
+    while empty != 0:
+        avc, empty = empty, avc_at(w, empty).prev
+        put_anon_vma(w, avc_at(w, avc).anon_vma)
+        slab_free(w, SLAB_AVC, avc)
+
+
+@njit(**J)
+def _lock_for_walk(w, lock, purpose):
+    """Lock for READ; the referenced walk only tries. False: contended."""
+    if lock == 0:
+        return True
+    if purpose == REFERENCED:
+        return rmap_trylock_read(w, lock)
+    rmap_lock_read(w, lock)
+    return True
+
+
+@njit(**J)
+def folio_lock_anon_vma_read(w, page, purpose):
+    """The page's anon_vma with its lock held, 0: no longer mapped, -1: contended.
+
+    The row may have become another anon_vma since the page named it. But while the page is mapped, and
+    still names this row with the lock held, a VMA that maps it is in the tree and cannot leave.
+    """
+    p = page_at(w, page)
+    while True:
+        av = load(w, p.at_mapping)
+        if av == 0 or load(w, p.at_mapcount) == 0:
+            return 0
+        touch(w, anon_vma_at(w, av).at_root, 0)
+        generation = load(w, anon_vma_at(w, av).at_generation)
+        lock = lock_of(w, av)
+        if not _lock_for_walk(w, lock, purpose):
+            return -1
+        same = generation == load(w, anon_vma_at(w, av).at_generation) and lock == lock_of(w, av)
+        if same and load(w, p.at_mapping) == av and load(w, p.at_mapcount) > 0:
+            return av
+        if lock != 0:
+            rmap_unlock_read(w, lock)
+        worker_at(w, w.cpu).walk_retries += 1
+
+
+@njit(**J)
+def rmap_walk_anon(w, page, purpose):
+    """Visit every VMA of the page's anon_vma that covers its index, in fork order."""
+    av = folio_lock_anon_vma_read(w, page, purpose)
+    if av <= 0:
+        return av == 0
+    index = page_at(w, page).index
+    avc = interval_first(w, av, index)
+    while avc != 0:
+        v = vma_at(w, avc_at(w, avc).vma)
+        rmap_one(w, v.mm, v.start + index - v.pgoff, page, purpose)
+        if walk_done(w, page, purpose):
+            break
+        avc = interval_next(w, avc, index)
+    lock = lock_of(w, av)
+    if lock != 0:
+        rmap_unlock_read(w, lock)
+    return True
+
+
+def _own(w, page, mm, vma):
+    store(w, page_at(w, page).at_mapping, vma_at(w, vma).anon_vma)
+
+
+def _own_swapped_in(w, page, mm, vma, exclusive):
+    av = vma_at(w, vma).anon_vma
+    if not exclusive:
+        av = anon_vma_at(w, av).root  # somebody else of the family may hold a swap entry
+    store(w, page_at(w, page).at_mapping, av)
+
+
+def _owner(w, page):
+    av = page_at(w, page).mapping
+    return anon_vma_at(w, av).serial if av != 0 else 0
+
+
+register_design(
+    AnonVma,
+    new_mm=lambda w, mm: True,
+    unprepared=lambda w, vma: load(w, vma_at(w, vma).at_anon_vma) == 0,
+    prepare=anon_vma_prepare,
+    new_page=_own,
+    reuse_page=_own,
+    swapped_in=_own_swapped_in,
+    free_page=lambda w, page: None,
+    fork_mm=lambda w, parent, child: True,
+    fork_vma=anon_vma_fork,
+    fork_done=lambda w, parent, child: None,
+    unlink_vma=unlink_anon_vmas,
+    exit_mm=lambda w, mm: None,
+    walk=rmap_walk_anon,
+    owner=_owner,
+)
