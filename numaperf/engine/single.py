@@ -16,14 +16,14 @@ from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.pages import drain_free_batch
 from numaperf.mm.sizing import Sizes
 from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import SLABS
 from numaperf.sync.world import Measured, World
 
 SMALL = Sizes(1, 1, 4096, 65536, 65536, 8192, 1 << 16, 1 << 14, 1 << 16, 1 << 19, 64)
 
 
-@njit(**J)
+@njit(**ENTRY)
 def owner_of(w, page):
     """Serial number of the process that a page's rmap object was made for."""
     return rmap_owner(w, page)

@@ -14,9 +14,10 @@ FAILURES (0: passed) and leaves where in the worker row's `walk_count` and `walk
 from numba import njit
 
 from numaperf.mm.hooks import rmap_walk
-from numaperf.mm.page_table import pte_address, stamp_address
+from numaperf.mm.page_table import PGD, pte_address, stamp_address
 from numaperf.mm.pages import reads_as
 from numaperf.mm.tables import (
+    FIRST,
     PG_SWAPCACHE,
     PTE_PRESENT,
     PTE_SHIFT,
@@ -33,12 +34,13 @@ from numaperf.mm.slab import link_of
 from numaperf.mm.visit import COUNT, mapping_hash, walk_begin
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.atoms import clear_bytes, peek
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import (
     SLAB_FRAME,
     SLAB_MM,
     SLAB_SWAP,
     header_at,
+    numbered,
     slab_at,
     worker_at,
 )
@@ -60,7 +62,7 @@ FAILURES = (
 (
     PASSED, WRONG_CONTENT, OUTSIDE, MAPCOUNT, REFCOUNT, WALK, SLOT_COUNT, USED_FREE, FREE_TWICE,
     LOST, SLOT_FREE, SLOT_LOST,
-) = range(12)  # fmt: skip
+) = numbered(12)  # fmt: skip
 
 
 @njit(**J)
@@ -118,7 +120,7 @@ def _scan_tables(w, mm, t, level, first):
 def _scan_all(w):
     for mm in range(1, slab_at(w, SLAB_MM).next):
         if mm_at(w, mm).users > 0:
-            code = _scan_tables(w, mm, mm_at(w, mm).pgd, 3, 0)
+            code = _scan_tables(w, mm, mm_at(w, mm).pgd, PGD, FIRST)
             if code != PASSED:
                 return code
     return PASSED
@@ -155,7 +157,7 @@ def _mark_free(w, k, frames):
             if seen.mappings != 0:
                 return _fail(w, USED_FREE if frames else SLOT_FREE, row, seen.mappings)
             if seen.free != 0:
-                return _fail(w, FREE_TWICE if frames else SLOT_FREE, row, 0)
+                return _fail(w, FREE_TWICE if frames else SLOT_FREE, row, FIRST)
             seen.free = 1
             row = peek(link_of(w, k, row))
     return PASSED
@@ -172,7 +174,7 @@ def _check_frames(w, node):
         if scan_at(w, page).free == 0:
             cached = page_at(w, page).flags & PG_SWAPCACHE != 0
             if scan_at(w, page).mappings == 0 and not cached:
-                return _fail(w, LOST, page, 0)
+                return _fail(w, LOST, page, FIRST)
             code = _check_page(w, page)
     return code
 
@@ -186,7 +188,7 @@ def _check_slots(w):
         seen = scan_at(w, SLOT_SCAN + slot)
         s = swap_at(w, slot)
         if seen.free == 0 and seen.mappings == 0:
-            return _fail(w, SLOT_LOST, slot, 0)
+            return _fail(w, SLOT_LOST, slot, FIRST)
         if seen.free == 0 and s.count != seen.mappings:
             return _fail(w, SLOT_COUNT, slot, seen.mappings)
     return code
@@ -201,7 +203,7 @@ def _forget(w):
     clear_bytes(scan_at(w, SLOT_SCAN).addr, 64 * slab_at(w, SLAB_SWAP).next)
 
 
-@njit(**J)
+@njit(**ENTRY)
 def check(w):
     """Run the oracle; returns a code of FAILURES. The checksum is left in the worker row's `random`."""
     _forget(w)

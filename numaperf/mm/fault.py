@@ -63,7 +63,7 @@ from numaperf.mm.tables import (
 )
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.atoms import peek, poke
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
 from numaperf.sync.locking import lock_stats
 from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
@@ -259,7 +259,7 @@ def _fault_once(w, mm, vma, number, write):
     return _read_present(w, t, number)
 
 
-@njit(**J)
+@njit(**ENTRY)
 def fault(w, mm, number, write):
     """Access virtual page `number` of `mm`; returns what it took (NO_VMA ... SWAPPED_IN).
 

@@ -25,6 +25,7 @@ from numaperf.mm.page_table import (
 )
 from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import (
+    FIRST,
     PG_EXCLUSIVE,
     PTE_PRESENT,
     PTE_SHIFT,
@@ -38,7 +39,7 @@ from numaperf.mm.tables import (
 )
 from numaperf.mm.vma_tree import copy_vma_tree, next_vma, replace_vma
 from numaperf.sync.atoms import copy_bytes, peek, poke
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import SLAB_MM, SLAB_VMA, header_at
 from numaperf.sync.primitives import add, bit_and, load, store, touch
 
@@ -142,7 +143,7 @@ def _copy_vmas(w, parent, child):
     """The child's tree and VMAs, each handed to the design if it has ever faulted."""
     root = copy_vma_tree(w, mm_at(w, parent).vma_root)
     mm_at(w, child).vma_count = mm_at(w, parent).vma_count
-    vma = next_vma(w, parent, 0)
+    vma = next_vma(w, parent, FIRST)
     while vma != 0:
         v = vma_at(w, vma)
         copy = copy_vma(w, vma, child)
@@ -158,7 +159,7 @@ def _copy_vmas(w, parent, child):
 
 @njit(**J)
 def _copy_pages(w, parent, child):
-    vma = next_vma(w, parent, 0)
+    vma = next_vma(w, parent, FIRST)
     while vma != 0:
         v = vma_at(w, vma)
         if v.flags & VMA_FAULTED != 0 and not _copy_page_range(w, vma, parent, child):
@@ -167,7 +168,7 @@ def _copy_pages(w, parent, child):
     return True
 
 
-@njit(**J)
+@njit(**ENTRY)
 def fork(w, parent):
     """A child of `parent`; 0: out of rows (the run is then invalid, nothing is rolled back)."""
     begin_operation(w)
@@ -176,7 +177,7 @@ def fork(w, parent):
     if ok:
         mmap_write_lock(w, parent)
         mmap_write_lock(w, child)
-        vma = next_vma(w, parent, 0)
+        vma = next_vma(w, parent, FIRST)
         while vma != 0:
             vma_start_write(w, parent, vma)
             vma = next_vma(w, parent, vma_at(w, vma).end)

@@ -6,12 +6,12 @@ from numaperf.mm.lru import lru_lock, lru_push, lru_unlock
 from numaperf.mm.pages import node_of, put_page
 from numaperf.mm.tables import PG_BATCHED, page_at
 from numaperf.sync.atoms import peek
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import bit_and, load
 
 
-@njit(**J)
+@njit(**ENTRY)
 def drain_lru_batch(w):
     """Add this worker's queued pages to their lists, one hold of the lock a run of pages of a node."""
     me = worker_at(w, w.cpu)

@@ -11,7 +11,7 @@ from numba import njit
 from numaperf.mm.tables import VMA_DETACHED, mm_at, vma_at
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.build import J
-from numaperf.sync.layout import MMAP, VMA
+from numaperf.sync.layout import FREE, MMAP, VMA
 from numaperf.sync.locking import (
     down_read,
     down_read_trylock,
@@ -94,7 +94,7 @@ def _vma_start_read(w, mm, vma, number):
     v = vma_at(w, vma)
     before = add(w, v.at_vm_refcnt, 1)  # a full barrier: then look at the writer's mark
     if before < CLOSED:
-        taken(w, VMA, 0)
+        taken(w, VMA, FREE)
         free = load(w, v.at_lock_seq) != load(w, mm_at(w, mm).at_lock_seq)
         same = v.mm == mm and v.start <= number and number < v.end
         if free and same and load(w, v.at_flags) & VMA_DETACHED == 0:
@@ -123,6 +123,6 @@ def lock_vma_under_rcu(w, mm, number):
         vma = find_vma(w, mm, number)
         if vma != 0:
             add(w, vma_at(w, vma).at_vm_refcnt, 1)  # mmap_lock excludes writers of VMAs
-            taken(w, VMA, 0)
+            taken(w, VMA, FREE)
         mmap_read_unlock(w, mm)
         return vma

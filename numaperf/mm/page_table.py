@@ -6,6 +6,7 @@ the number being a page frame (present) or a swap slot (swap). Tables are freed 
 address space dies (simplified: the kernel also frees them at munmap of the whole range).
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.slab import slab_alloc, slab_free
@@ -99,6 +100,9 @@ def pte_lock(w, t):
 def pte_unlock(w, t):
     """Release the PTL of table `t`."""
     spin_unlock(w, ptdesc_at(w, t).at_ptl, PTL)
+
+
+PGD = np.int64(3)  # level of the top table
 
 
 @njit(**J)

@@ -20,8 +20,8 @@ from numaperf.mm.tables import (
     page_at,
 )
 from numaperf.sync.atoms import peek, poke
-from numaperf.sync.build import J
-from numaperf.sync.layout import PAGE, SLAB_FRAME, header_at, worker_at
+from numaperf.sync.build import ENTRY, J
+from numaperf.sync.layout import FREE, PAGE, SLAB_FRAME, header_at, worker_at
 from numaperf.sync.locking import released, taken
 from numaperf.sync.primitives import (
     add,
@@ -82,7 +82,7 @@ def alloc_page(w, number):
     return page
 
 
-@njit(**J)
+@njit(**ENTRY)
 def drain_free_batch(w):
     """Take this worker's dead pages off the LRU and give their frames back."""
     me = worker_at(w, w.cpu)
@@ -137,7 +137,7 @@ def try_get_page(w, page):
 def try_lock_page(w, page):
     """Take the page lock if it is free; returns whether."""
     if bit_or(w, page_at(w, page).at_flags, PG_LOCKED) & PG_LOCKED == 0:
-        taken(w, PAGE, 0)
+        taken(w, PAGE, FREE)
         return True
     return False
 
@@ -147,7 +147,7 @@ def lock_page(w, page):
     """Take the page lock."""
     a = page_at(w, page).at_flags
     if bit_or(w, a, PG_LOCKED) & PG_LOCKED == 0:
-        taken(w, PAGE, 0)
+        taken(w, PAGE, FREE)
         return
     began = now(w)
     while True:

@@ -9,11 +9,11 @@ from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import vma_at
 from numaperf.mm.vma_tree import insert_vma
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import SLAB_VMA
 
 
-@njit(**J)
+@njit(**ENTRY)
 def first_mm(w):
     """An address space that descends from nobody; 0: out of rows."""
     mm = new_mm(w)
@@ -22,7 +22,7 @@ def first_mm(w):
     return 0
 
 
-@njit(**J)
+@njit(**ENTRY)
 def mmap(w, mm, start, pages):
     """Map `pages` fresh anonymous pages at virtual page `start`; the VMA, 0: out of rows.
 

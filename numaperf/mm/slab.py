@@ -8,7 +8,7 @@ from numba import njit
 
 from numaperf.mm.tables import LIMBO_HALF, limbo_at
 from numaperf.sync.atoms import peek, poke
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import POOL, slab_at, worker_at
 from numaperf.sync.locking import spin_lock, spin_unlock
 from numaperf.sync.primitives import touch
@@ -122,7 +122,7 @@ def _age_limbo(w):
         me.grace_periods += 1
 
 
-@njit(**J)
+@njit(**ENTRY)
 def drain_limbo(w):
     """Wait for the grace periods of all this worker's deferred rows and free them."""
     me = worker_at(w, w.cpu)

@@ -4,6 +4,8 @@ Sizes of rows are those of the kernel where it matters which cache lines an oper
 struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096.
 """
 
+import numpy as np
+
 from numaperf.sync.layout import table
 from numaperf.sync.rows import record
 
@@ -31,6 +33,7 @@ SWAP_SLOT = record(("lock", "count", "page", "link"))
 LIMBO_HALF = 2048
 LIMBO = record((("entry", 2 * LIMBO_HALF),))
 
+FIRST = np.int64(0)  # the lowest virtual page, the first entry of a node
 VMA_FAULTED, VMA_DETACHED = 1, 2
 PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_SWAP_EXCLUSIVE = 1, 2, 4, 8, 16
 PTE_SHIFT = 12

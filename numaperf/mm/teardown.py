@@ -19,11 +19,12 @@ from numaperf.mm.mmap_lock import (
     mmap_write_unlock,
     vma_start_write,
 )
-from numaperf.mm.page_table import find_table, free_tables, pte_address, pte_lock, pte_unlock
+from numaperf.mm.page_table import PGD, find_table, free_tables, pte_address, pte_lock, pte_unlock
 from numaperf.mm.pages import put_page
 from numaperf.mm.slab import rcu_free
 from numaperf.mm.swap import put_swap_entry
 from numaperf.mm.tables import (
+    FIRST,
     PTE_PRESENT,
     PTE_SHIFT,
     VMA_DETACHED,
@@ -34,7 +35,7 @@ from numaperf.mm.tables import (
 )
 from numaperf.mm.vma_tree import find_vma, free_vma_tree, next_vma, remove_vma
 from numaperf.sync.atoms import peek, poke
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import SLAB_MM, SLAB_VMA, worker_at
 from numaperf.sync.primitives import add, bit_or, cas, load, store, touch
 
@@ -96,14 +97,14 @@ def _zap_vma(w, mm, vma):
 def _exit_mmap(w, mm):
     m = mm_at(w, mm)
     mmap_read_lock(w, mm)
-    vma = next_vma(w, mm, 0)
+    vma = next_vma(w, mm, FIRST)
     while vma != 0:
         if vma_at(w, vma).flags & VMA_FAULTED != 0:
             _zap_vma(w, mm, vma)
         vma = next_vma(w, mm, vma_at(w, vma).end)
     mmap_read_unlock(w, mm)
     mmap_write_lock(w, mm)
-    vma = next_vma(w, mm, 0)
+    vma = next_vma(w, mm, FIRST)
     while vma != 0:
         v = vma_at(w, vma)
         above = next_vma(w, mm, v.end)
@@ -111,7 +112,7 @@ def _exit_mmap(w, mm):
             rmap_unlink_vma(w, vma)
         rcu_free(w, SLAB_VMA, vma)
         vma = above
-    free_tables(w, m.pgd, 3)
+    free_tables(w, m.pgd, PGD)
     free_vma_tree(w, m.vma_root)
     rmap_exit_mm(w, mm)
     mmap_write_unlock(w, mm)
@@ -148,7 +149,7 @@ def tear_down_dying(w):
         _exit_mmap(w, peek(me.at_dying + 8 * me.dying_count))
 
 
-@njit(**J)
+@njit(**ENTRY)
 def exit_mm(w, mm):
     """The process of `mm` exits; the last user tears the address space down."""
     begin_operation(w)
@@ -157,7 +158,7 @@ def exit_mm(w, mm):
     end_operation(w)
 
 
-@njit(**J)
+@njit(**ENTRY)
 def unmap(w, mm, number):
     """munmap of the whole VMA that holds virtual page `number`; False: none, or out of rows."""
     begin_operation(w)

@@ -24,11 +24,11 @@ from numaperf.mm.tables import (
 )
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
-from numaperf.sync.layout import worker_at
+from numaperf.sync.layout import numbered, worker_at
 from numaperf.sync.primitives import add, bit_and, load, store, touch
 
 PURPOSES = ("referenced", "unmap", "restore", "count", "count_early")
-REFERENCED, UNMAP, RESTORE, COUNT, COUNT_EARLY = range(5)
+REFERENCED, UNMAP, RESTORE, COUNT, COUNT_EARLY = numbered(5)
 HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # 2**64 / golden ratio, as a signed word
 
 

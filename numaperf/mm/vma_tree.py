@@ -9,11 +9,13 @@ keys from pivot[i] on, a node that empties is dropped, nodes are not merged othe
 from numba import njit
 
 from numaperf.mm.slab import rcu_free, slab_alloc, slab_free
-from numaperf.mm.tables import FANOUT, mm_at, vma_at, vma_node_at
+from numaperf.mm.tables import FANOUT, FIRST, mm_at, vma_at, vma_node_at
 from numaperf.sync.atoms import copy_bytes, peek, poke
 from numaperf.sync.build import J
-from numaperf.sync.layout import SLAB_VMA_NODE
+from numaperf.sync.layout import SLAB_VMA_NODE, numbered
 from numaperf.sync.primitives import load, store, touch
+
+INNER, LEAF = numbered(2)
 
 
 @njit(**J)
@@ -159,8 +161,8 @@ def _private_root(w, m):
     """A private copy of the root with room for one more entry; 0: out of nodes."""
     n = _copy_node(w, m.vma_root)
     if n != 0 and vma_node_at(w, n).count == FANOUT:
-        root = _new_root(w, 0, peek(vma_node_at(w, n).at_pivot), n)
-        if root == 0 or _split_child(w, vma_node_at(w, root), 0, 0) == 0:
+        root = _new_root(w, INNER, peek(vma_node_at(w, n).at_pivot), n)
+        if root == 0 or _split_child(w, vma_node_at(w, root), FIRST, FIRST) == 0:
             return 0
         return root
     return n
@@ -177,7 +179,7 @@ def insert_vma(w, mm, vma):
     m.vma_count += 1
     old = m.vma_root
     if old == 0:
-        store(w, m.at_vma_root, _new_root(w, 1, key, vma))
+        store(w, m.at_vma_root, _new_root(w, LEAF, key, vma))
         return m.vma_root != 0
     root = n = _private_root(w, m)
     while n != 0:

@@ -9,7 +9,7 @@ from numaperf.mm.swap import unlock_swap_page
 from numaperf.mm.tables import page_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.visit import walk_begin
-from numaperf.sync.build import J
+from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import load
 
@@ -27,7 +27,7 @@ def walk_locked(w, page, purpose):
     return done
 
 
-@njit(**J)
+@njit(**ENTRY)
 def walk(w, page, purpose):
     """One rmap walk; mappings found, -1 when the page is gone or unmapped, -2 when contended."""
     if not try_get_page(w, page):

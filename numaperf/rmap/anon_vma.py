@@ -24,6 +24,7 @@ split and mremap (a later step); a row's `generation` counts its lives, for the 
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.hooks import register_design
@@ -65,6 +66,7 @@ class AnonVma(NamedTuple):
 
 
 MARKER = AnonVma
+NOBODY = np.int64(0)
 
 
 @njit(**J)
@@ -162,7 +164,7 @@ def anon_vma_prepare(w, mm, vma):
     av = _mergeable_anon_vma(w, mm, vma)
     fresh = 0
     if av == 0 and avc != 0:
-        av = fresh = anon_vma_alloc(w, 0, mm_at(w, mm).serial)
+        av = fresh = anon_vma_alloc(w, NOBODY, mm_at(w, mm).serial)
         anon_vma_at(w, av).num_active_vmas = 0
     if av == 0 or avc == 0:
         return False

@@ -1,190 +1,55 @@
-"""Atomics, fences, clocks and system calls: the only inline IR of the measured world.
+"""Plain and atomic accesses, fences, clocks and system calls as functions for kernels.
 
-Every address is a plain int64; every word is an int64 on its natural boundary. Orders are LLVM's:
-acquire loads and release stores are a plain `mov` on x86-64, `ldar`/`stlr` on aarch64.
+They act on the running machine whatever the world: kernels above sync/ use the primitives instead, and
+of these only `peek`, `poke`, `copy_bytes`, `clear_bytes` (memory that a lock or ownership protects).
+Every address is a plain int64; every word is an int64 on its natural boundary.
 """
-
-import platform
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
 
-import llvmlite.binding as llvm
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-llvm.initialize_native_asmparser()  # else LLVM aborts the process at the first inline asm
-
-I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
-MACHINE = platform.machine()
+from numaperf.sync import emit
 
 
-def _word(b, address):
-    return b.inttoptr(address, I64.as_pointer())
+def _intrinsic(name, generate, returns, *names):
+    """A function of int64 arguments called `names` that emits `generate`'s code."""
+    arguments = (types.int64,) * len(names)
+
+    def define(typing_context, *values):
+        def code(context, builder, sig, args):
+            emitted = generate(context, builder, *args)
+            return context.get_dummy_value() if emitted is None else emitted
+
+        return returns(*arguments), code
+
+    return intrinsic(emit.with_arity(define, name, len(names)))
 
 
-def _load(order):
-    @intrinsic
-    def load(tc, address):
-        def cg(ctx, b, sig, a):
-            return b.load_atomic(_word(b, a[0]), order, 8, typ=I64)
-
-        return types.int64(types.int64), cg
-
-    return load
-
-
-def _store(order):
-    @intrinsic
-    def store(tc, address, value):
-        def cg(ctx, b, sig, a):
-            b.store_atomic(a[1], _word(b, a[0]), order, 8)
-            return ctx.get_dummy_value()
-
-        return types.void(types.int64, types.int64), cg
-
-    return store
-
-
-def _rmw(op):
-    @intrinsic
-    def rmw(tc, address, value):
-        def cg(ctx, b, sig, a):
-            return b.atomic_rmw(op, _word(b, a[0]), a[1], "seq_cst")
-
-        return types.int64(types.int64, types.int64), cg
-
-    return rmw
-
-
-load_acquire, load_relaxed = _load("acquire"), _load("monotonic")
-store_release, store_relaxed = _store("release"), _store("monotonic")
-fetch_add, fetch_or, fetch_and = _rmw("add"), _rmw("or"), _rmw("and")
-exchange = _rmw("xchg")
-
-
-@intrinsic
-def compare_exchange(tc, address, expected, new):
-    """True when the word was `expected` and is now `new` (acquire and release)."""
-
-    def cg(ctx, b, sig, a):
-        pair = b.cmpxchg(_word(b, a[0]), a[1], a[2], "acq_rel", "monotonic")
-        return b.extract_value(pair, 1)
-
-    return types.boolean(types.int64, types.int64, types.int64), cg
-
-
-@intrinsic
-def peek(tc, address):
-    """A plain load: the compiler may move or merge it."""
-
-    def cg(ctx, b, sig, a):
-        return b.load(_word(b, a[0]), typ=I64)
-
-    return types.int64(types.int64), cg
-
-
-@intrinsic
-def poke(tc, address, value):
-    """A plain store: the compiler may move or merge it."""
-
-    def cg(ctx, b, sig, a):
-        b.store(a[1], _word(b, a[0]))
-        return ctx.get_dummy_value()
-
-    return types.void(types.int64, types.int64), cg
-
-
-@intrinsic
-def full_fence(tc):
-    """Everything before it is seen before everything after it (smp_mb)."""
-
-    def cg(ctx, b, sig, a):
-        b.fence("seq_cst")
-        return ctx.get_dummy_value()
-
-    return types.void(), cg
-
-
-def _asm(text):
-    @intrinsic
-    def instruction(tc):
-        def cg(ctx, b, sig, a):
-            b.asm(ir.FunctionType(ir.VoidType(), []), text, "~{memory}", [], True)
-            return ctx.get_dummy_value()
-
-        return types.void(), cg
-
-    return instruction
-
-
-# `yield` does nothing on most aarch64 cores; `isb` stalls the pipeline for some 10 ns as pause does
-pause = _asm("pause" if MACHINE == "x86_64" else "isb")
-
-
-@intrinsic
-def ticks(tc):
-    """The invariant time-stamp counter (x86-64) or the generic timer's virtual counter (aarch64)."""
-
-    def cg(ctx, b, sig, a):
-        if MACHINE == "x86_64":
-            name = "llvm.x86.rdtsc"
-            known = b.module.globals.get(name)
-            return b.call(known or ir.Function(b.module, ir.FunctionType(I64, []), name), [])
-        return b.asm(ir.FunctionType(I64, []), "mrs $0, cntvct_el0", "=r", [], True)
-
-    return types.int64(), cg
-
-
-def _memory(name, arguments):
-    def declare(b):
-        known = b.module.globals.get(name)
-        return known or ir.Function(b.module, ir.FunctionType(ir.VoidType(), arguments), name)
-
-    return declare
-
-
-P8 = I8.as_pointer()
-_memcpy = _memory("llvm.memcpy.p0.p0.i64", [P8, P8, I64, I1])
-_memset = _memory("llvm.memset.p0.i64", [P8, I8, I64, I1])
-
-
-@intrinsic
-def copy_bytes(tc, to, source, count):
-    """memcpy of `count` bytes; the ranges must not overlap."""
-
-    def cg(ctx, b, sig, a):
-        to, source = b.inttoptr(a[0], P8), b.inttoptr(a[1], P8)
-        b.call(_memcpy(b), [to, source, a[2], ir.Constant(I1, 0)])
-        return ctx.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), cg
-
-
-@intrinsic
-def clear_bytes(tc, to, count):
-    """memset of `count` bytes to zero."""
-
-    def cg(ctx, b, sig, a):
-        b.call(_memset(b), [b.inttoptr(a[0], P8), ir.Constant(I8, 0), a[1], ir.Constant(I1, 0)])
-        return ctx.get_dummy_value()
-
-    return types.void(types.int64, types.int64), cg
-
-
-@intrinsic
-def leading_zeros(tc, value):
-    """Number of leading zero bits of a positive int64."""
-
-    def cg(ctx, b, sig, a):
-        return b.ctlz(a[0], ir.Constant(I1, 1))
-
-    return types.int64(types.int64), cg
-
+_I, _V, _B = types.int64, types.void, types.boolean
+load_acquire = _intrinsic("load_acquire", emit.load("acquire"), _I, "address")
+load_relaxed = _intrinsic("load_relaxed", emit.load("monotonic"), _I, "address")
+store_release = _intrinsic("store_release", emit.store("release"), _V, "address", "value")
+store_relaxed = _intrinsic("store_relaxed", emit.store("monotonic"), _V, "address", "value")
+fetch_add = _intrinsic("fetch_add", emit.rmw("add"), _I, "address", "value")
+fetch_or = _intrinsic("fetch_or", emit.rmw("or"), _I, "address", "bits")
+fetch_and = _intrinsic("fetch_and", emit.rmw("and"), _I, "address", "bits")
+exchange = _intrinsic("exchange", emit.rmw("xchg"), _I, "address", "value")
+compare_exchange = _intrinsic(
+    "compare_exchange", emit.compare_exchange, _B, "address", "expected", "new"
+)
+peek = _intrinsic("peek", emit.plain_load, _I, "address")
+poke = _intrinsic("poke", emit.plain_store, _V, "address", "value")
+full_fence = _intrinsic("full_fence", emit.fence, _V)
+pause = _intrinsic("pause", emit.pause, _V)
+ticks = _intrinsic("ticks", emit.ticks, _I)
+copy_bytes = _intrinsic("copy_bytes", emit.copy_bytes(), _V, "to", "source", "count")
+clear_bytes = _intrinsic("clear_bytes", emit.clear_bytes(), _V, "to", "count")
+leading_zeros = _intrinsic("leading_zeros", emit.leading_zeros, _I, "value")
 
 # Resolved by name in the process, so that kernels that call them stay cacheable.
 sched_yield = types.ExternalFunction("sched_yield", types.int32())
-_I = types.int64
 system_call = types.ExternalFunction("syscall", _I(_I, _I, _I, _I, _I, _I, _I))
-SYS_FUTEX = 202 if MACHINE == "x86_64" else 98
+SYS_FUTEX = 202 if emit.MACHINE == "x86_64" else 98
 FUTEX_WAIT, FUTEX_WAKE = 0, 1  # not the PRIVATE forms: the words live in memory shared by processes

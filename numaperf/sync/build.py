@@ -17,7 +17,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads", "engine")
 KEEP_CACHES = 4
 
-J = {"cache": True, "nogil": True, "error_model": "numpy"}
+ENTRY = {"cache": True, "nogil": True, "error_model": "numpy"}
+J = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 OV = {"jit_options": {"nogil": True, "error_model": "numpy"}}
 
 

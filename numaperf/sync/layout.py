@@ -12,32 +12,44 @@ import numpy as np
 
 from numaperf.sync.rows import record, row_reader
 
+
+
+def numbered(count: int) -> tuple[np.int64, ...]:
+    """0, 1, 2 ... as constants for kernels.
+
+    NumPy integers, because Numba compiles a function anew for each Python integer constant it is
+    called with, and once for all NumPy ones.
+    """
+    return tuple(np.int64(i) for i in range(count))
+
+
+FREE = np.int64(0)  # "the lock was free": no ticks waited
 WINDOW = 1 << 35
 DESIGN_WINDOWS = 6
-MM_WINDOWS = 14
+MM_WINDOWS = 18
 SEGMENT_BYTES = WINDOW * (2 + MM_WINDOWS + DESIGN_WINDOWS)
 
 MAX_WORKERS = 4096
 MAX_NODES = 16
 LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
-MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL = range(8)
+MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL = numbered(8)
 OPERATIONS = ("touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in")
-TOUCH, COW, REUSE, FORK, EXIT, UNMAP, WALK, RECLAIM, SWAP_IN = range(9)
+TOUCH, COW, REUSE, FORK, EXIT, UNMAP, WALK, RECLAIM, SWAP_IN = numbered(9)
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
-AS_PROPOSED, GIANT, COARSE, FINE = range(4)
+AS_PROPOSED, GIANT, COARSE, FINE = numbered(4)
 WAITS = ("spin", "yield", "park")
-SPIN, YIELD, PARK = range(3)
+SPIN, YIELD, PARK = numbered(3)
 
 SLABS = (
     "mm", "vma", "vma_node", "page_table", "swap_slot", "design_0", "design_1", "design_2",
     *(f"frame_{node}" for node in range(MAX_NODES)),
 )  # fmt: skip
-SLAB_MM, SLAB_VMA, SLAB_VMA_NODE, SLAB_PT, SLAB_SWAP = range(5)
-SLAB_DESIGN, SLAB_FRAME = 5, 8
+SLAB_MM, SLAB_VMA, SLAB_VMA_NODE, SLAB_PT, SLAB_SWAP = numbered(5)
+SLAB_DESIGN, SLAB_FRAME = np.int64(5), np.int64(8)
 
 WALK_COUNTERS = (
     "walks", "visits", "useful", "wasted_ptl", "wasted_empty", "wasted_no_table",
-    "trylock_failures", "missed_mapping", "walk_retries",
+    "wasted_no_vma", "trylock_failures", "missed_mapping", "walk_retries",
 )  # fmt: skip
 COUNTERS = (
     *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
@@ -56,18 +68,23 @@ HEADER = record(
     (("lru_lock", 8 * MAX_NODES),),
     (("lru", 8 * MAX_NODES),),
 )
-SLAB = record(("lock", "head", "next", "limit", "stride", "start", "link"))
+SLAB = record(
+    ("lock", "head", "next"),
+    ("limit", "stride", "start", "link"),  # read by all, hardly ever written: a line of its own
+)
 STAT_LINES = 2  # per lock class: one line of figures, one line that is the MCS queue node
 WORKER = record(
-    ("cpu", "node", "error", "interleave", "interleave_at", "random", "stamp", "shared_mm"),
+    ("cpu", "node", "error", "page_nodes", "last_node", "random", "stamp"),
     ("rcu",),
-    ("rcu_nest", "limbo", "limbo_count", "aged", "aged_count", "aged_epoch", "dying"),
+    ("rcu_nest", "limbo_count", "aged_count", "aged_epoch", "dying_count", ("dying", 64)),
+    (("gather", 33),),
+    (("isolated", 32),),
     COUNTERS,
     (("lock", 8 * STAT_LINES * len(LOCK_CLASSES)),),
     (("slab", 4 * len(SLABS)),),
-    ("pending_count", ("pending", 31)),
-    ("dead_count", ("dead", 31)),
-    ("walk_count", "walk_hash", "scratch_count"),
+    ("lru_count", ("lru_batch", 31)),
+    ("free_count", ("free_batch", 31)),
+    ("walk_count", "walk_hash", "walk_visits", "walk_referenced"),
     ("sample_next", "sample_mask", ("timer", len(OPERATIONS))),
     (("count", len(OPERATIONS)),),
     (("ticks", len(OPERATIONS)),),

@@ -14,6 +14,7 @@ from numba import njit
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import (
+    FREE,
     RMAP,
     STAT_ACQUIRED,
     STAT_CONTENDED,
@@ -76,7 +77,7 @@ def spin_lock(w, a, k):
 def spin_trylock(w, a, k):
     """Take the spinlock at `a` if it is free; returns whether."""
     if ttas.ttas_trylock(w, a, k):
-        taken(w, k, 0)
+        taken(w, k, FREE)
         return True
     return False
 
@@ -98,7 +99,7 @@ def down_read(w, a, k):
 def down_read_trylock(w, a, k):
     """Take the rwsem at `a` for reading if no writer has it; returns whether."""
     if rwsem_stealing.rwsem_try_read_lock(w, a, k):
-        taken(w, k, 0)
+        taken(w, k, FREE)
         return True
     return False
 
@@ -146,7 +147,7 @@ def rmap_lock_read(w, a):
 def rmap_trylock_read(w, a):
     """Take the reverse-map lock at `a` for reading if that needs no waiting; returns whether."""
     if try_read_lock(w, a, RMAP):
-        taken(w, RMAP, 0)
+        taken(w, RMAP, FREE)
         return True
     return False
 

@@ -1,15 +1,13 @@
 """The measured world: a primitive is one instruction, a real copy, or a system call."""
 
-import inspect
-
-from numaperf.sync import build, primitives  # noqa: I001  (build sets the cache folder before numba)
+from numaperf.sync import build  # noqa: I001  (build sets the cache folder before numba)
 
 from numba import njit
-from numba.extending import overload
 
-from numaperf.sync import atoms
+from numaperf.sync import atoms, emit
 from numaperf.sync.layout import PARK, SPIN, header_at
-from numaperf.sync.world import Measured, chosen
+from numaperf.sync.primitives import answer_primitives
+from numaperf.sync.world import Measured
 
 SPINS = 100  # before giving way: about one lock hand-over between CPUs
 EVERYBODY = (1 << 31) - 1
@@ -63,36 +61,41 @@ def _relax(w, spins):
         atoms.sched_yield()
 
 
-IMPLEMENTATIONS = {
-    primitives.load: lambda w, a: atoms.load_acquire(a),
-    primitives.store: lambda w, a, value: atoms.store_release(a, value),
-    primitives.cas: lambda w, a, expected, new: atoms.compare_exchange(a, expected, new),
-    primitives.add: lambda w, a, value: atoms.fetch_add(a, value),
-    primitives.bit_or: lambda w, a, bits: atoms.fetch_or(a, bits),
-    primitives.bit_and: lambda w, a, bits: atoms.fetch_and(a, bits),
-    primitives.xchg: lambda w, a, value: atoms.exchange(a, value),
-    primitives.fence: lambda w: atoms.full_fence(),
-    primitives.wait_while: lambda w, a, value: _wait_while(w, a, value),
-    primitives.wake: lambda w, a: _wake(w, a),
-    primitives.park: lambda w, a, value: _park(w, a, value),
-    primitives.unpark: lambda w, a, count: _unpark(a, count),
-    primitives.relax: lambda w, spins: _relax(w, spins),
-    primitives.touch: lambda w, a, write: None,
-    primitives.copy_page: lambda w, to, source: atoms.copy_bytes(to, source, 4096),
-    primitives.clear_page: lambda w, to: atoms.clear_bytes(to, 4096),
-    primitives.now: lambda w: atoms.ticks(),
-}
+def _instruction(generate):
+    """A primitive that is emitted on the spot: `generate(context, builder, *arguments without w)`."""
+
+    def emit(context, builder, sig, args):
+        emitted = generate(context, builder, *args[1:])
+        return context.get_dummy_value() if emitted is None else emitted
+
+    return emit
 
 
-def _answer(primitive, implementation):
-    """Register `implementation` of a primitive for worlds whose engine is Measured."""
-
-    def choose(w, *arguments):
-        return implementation if chosen(w, "engine", Measured) else None
-
-    choose.__signature__ = inspect.signature(primitive)
-    overload(primitive, **build.OV)(choose)
+def _call(function):
+    """A primitive that calls a compiled function with the same arguments."""
+    return lambda context, builder, sig, args: context.compile_internal(
+        builder, function, sig, args
+    )
 
 
-for _primitive, _implementation in IMPLEMENTATIONS.items():
-    _answer(_primitive, _implementation)
+
+answer_primitives(
+    Measured,
+    load=_instruction(emit.load("acquire")),
+    store=_instruction(emit.store("release")),
+    cas=_instruction(emit.compare_exchange),
+    add=_instruction(emit.rmw("add")),
+    bit_or=_instruction(emit.rmw("or")),
+    bit_and=_instruction(emit.rmw("and")),
+    xchg=_instruction(emit.rmw("xchg")),
+    fence=_instruction(emit.fence),
+    wait_while=_call(lambda w, a, value: _wait_while(w, a, value)),
+    wake=_call(lambda w, a: _wake(w, a)),
+    park=_call(lambda w, a, value: _park(w, a, value)),
+    unpark=_call(lambda w, a, count: _unpark(a, count)),
+    relax=_call(lambda w, spins: _relax(w, spins)),
+    touch=_instruction(lambda context, builder, a, write: None),
+    copy_page=_instruction(emit.copy_bytes(4096)),
+    clear_page=_instruction(emit.clear_bytes(4096)),
+    now=_instruction(emit.ticks),
+)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from numba import njit
 
 from numaperf.sync.build import J
+from numaperf.sync.cold import cold
 from numaperf.sync.locks import register
 from numaperf.sync.primitives import cas, now, store, wait_while, wake
 
@@ -23,15 +24,24 @@ class Ttas(NamedTuple):
 
 
 @njit(**J)
-def ttas_lock(w, a, k):
-    """Take the lock; returns ticks waited."""
-    if cas(w, a, 0, 1):
-        return 0
+def ttas_wait(w, a):
+    """The slow path: wait until the lock looks free and the swap succeeds; returns ticks waited."""
     began = now(w)
     while True:
         wait_while(w, a, 1)
-        if cas(w, a, 0, 1):  # acquire: the section's reads, after this
+        if cas(w, a, 0, 1):
             return max(now(w) - began, 1)
+
+
+ttas_wait_cold = cold(ttas_wait)
+
+
+@njit(**J)
+def ttas_lock(w, a, k):
+    """Take the lock; returns ticks waited."""
+    if cas(w, a, 0, 1):  # acquire: the section's reads, after this
+        return 0
+    return ttas_wait_cold(w, a)
 
 
 @njit(**J)
@@ -42,8 +52,8 @@ def ttas_trylock(w, a, k):
 
 @njit(**J)
 def ttas_unlock(w, a, k):
-    """Release: the section's writes, before the word becomes 0."""
-    store(w, a, 0)
+    """Release the lock."""
+    store(w, a, 0)  # release: the section's writes, before the word becomes 0
     wake(w, a)
 
 

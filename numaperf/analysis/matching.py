@@ -1,0 +1,120 @@
+"""Pairs of cells that differ in one axis alone, and the refusal of unlike results.
+
+Designs have different default locks. So by design, cells are matched by the lock's name where
+both ran it, and else the two defaults are matched, with a warning.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numaperf import discover
+from numaperf.analysis.samples import Group, Row, group, show_axis
+from numaperf.errors import NotComparable, UsageError
+from numaperf.results import schema
+from numaperf.results.store import Store, differences
+
+#: The axis of two results folders compared with each other.
+RESULTS = "results"
+#: What a placement came down to on this machine.
+PLACED = ("requested_cpus", "requested_page_nodes", "requested_structure_nodes")
+
+Table = list[tuple[str, Group]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two cells that differ in one axis; `where` holds all the others."""
+
+    where: dict[str, Any]
+    baseline: str
+    candidate: str
+    base: Group
+    other: Group
+    warnings: tuple[str, ...] = ()
+
+
+def require_alike(one: Store, two: Store) -> None:
+    """Refuse two folders of another machine or kernel code with NotComparable, listing why."""
+    unlike = differences(one.head, two.head)
+    if unlike:
+        raise NotComparable(
+            f"{one.folder} and {two.folder} are not comparable: {'; '.join(unlike)}"
+        )
+
+
+def cells_by(rows: list[Row], by: str) -> Table:
+    """Every cell with its value of axis `by` as text, in the order of the rows."""
+    if by == RESULTS:
+        folders = dict.fromkeys(row[RESULTS] for row in rows)
+        return [
+            (folder, cell)
+            for folder in folders
+            for cell in group(row for row in rows if row[RESULTS] == folder)
+        ]
+    if by not in schema.AXES:
+        raise UsageError(f"no axis {by}; --by must be one of {', '.join(schema.AXES)}")
+    return [(show_axis(cell.axes[by]), cell) for cell in group(rows)]
+
+
+def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
+    """All pairs of a baseline cell with a candidate cell, and how many cells stayed alone."""
+    free = ("lock",) if by == "design" else ()
+    shared = [axis for axis in schema.AXES if axis not in (by, *free)]
+    places: dict[tuple[Any, ...], dict[str, list[Group]]] = {}
+    for value, cell in table:
+        key = tuple(cell.axes[axis] for axis in shared)
+        places.setdefault(key, {}).setdefault(value, []).append(cell)
+    found: list[Match] = []
+    paired: set[tuple[str, str]] = set()
+    for key, values in places.items():
+        for value, cells in values.items():
+            if value == base:
+                continue
+            for one, two in _partners(values.get(base, []), cells, by):
+                where = dict(zip(shared, key, strict=True)) | _locks(one, two, free)
+                found.append(Match(where, base, value, one, two, _other_lock(one, two, by)))
+                paired |= {(base, one.cell_id), (value, two.cell_id)}
+    return found, len(table) - len(paired)
+
+
+def _partners(base: list[Group], other: list[Group], by: str) -> list[tuple[Group, Group]]:
+    """By design: cells with the same lock, then the two left with their default locks.
+
+    By any other axis there is at most one cell a side.
+    """
+    if by != "design":
+        return list(zip(base, other, strict=False))
+    mine = {cell.axes["lock"]: cell for cell in base}
+    theirs = {cell.axes["lock"]: cell for cell in other}
+    pairs = [(mine.pop(lock), theirs.pop(lock)) for lock in list(mine) if lock in theirs]
+    rest = [[cell for cell in side.values() if _default(cell)] for side in (mine, theirs)]
+    if len(rest[0]) == len(rest[1]) == 1:
+        pairs.append((rest[0][0], rest[1][0]))
+    return pairs
+
+
+def _default(cell: Group) -> bool:
+    """Whether a cell ran its design's default lock; a design not found here counts as such."""
+    design = discover.variants("rmap").get(cell.axes["design"])
+    return design is None or design.constants.get("DEFAULT_LOCK") == cell.axes["lock"]
+
+
+def _locks(one: Group, two: Group, free: tuple[str, ...]) -> dict[str, Any]:
+    locks = dict.fromkeys((one.axes["lock"], two.axes["lock"]))
+    return {"lock": "/".join(locks)} if free else {}
+
+
+def _other_lock(one: Group, two: Group, by: str) -> tuple[str, ...]:
+    mine, theirs = one.axes["lock"], two.axes["lock"]
+    if by != "design" or mine == theirs:
+        return ()
+    return (f"lock {mine} against {theirs}: each design's default",)
+
+
+def same_placement(one: Group, two: Group) -> bool:
+    """Whether two placements put workers, pages and structures in the same places."""
+    rows = one.counted[:1], two.counted[:1]
+    if not all(rows):
+        return False
+    mine, theirs = rows[0][0], rows[1][0]
+    return mine["requested_cpus"] is not None and all(mine[name] == theirs[name] for name in PLACED)

@@ -1,0 +1,90 @@
+"""What this machine can give to a plan: CPUs, placements, memory. Refused before anything runs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from numaperf import discover
+from numaperf.errors import EnvironmentRefused
+from numaperf.plan import Cell
+
+if TYPE_CHECKING:
+    from numaperf.machine.topology import Topology
+
+GIB = 2**30
+
+
+def lock_facts(name: str) -> Mapping[str, object]:
+    """The literal constants of a lock's file."""
+    facts = discover.variants("sync/locks").get(name)
+    return facts.constants if facts else {}
+
+
+def refuse_oversubscribed_fifo(cells: list[Cell], maximum: int) -> None:
+    """Raise EnvironmentRefused for a spinning FIFO lock with more workers than allowed CPUs."""
+    for cell in cells:
+        fifo = lock_facts(cell.lock).get("FIFO_SPIN")
+        if fifo and cell.wait == "spin" and cell.workers > maximum:
+            raise EnvironmentRefused(
+                f"lock {cell.lock} spins first-in first-out and collapses with {cell.workers} "
+                f"workers on {maximum} allowed CPU(s): use --wait park, fewer workers, "
+                "or --allow-oversubscribed-fifo"
+            )
+
+
+def same_placements(cells: list[Cell], topology: "Topology") -> list[str]:
+    """What to say of placements that come out as another one here, everywhere in the plan.
+
+    Raises EnvironmentRefused for a placement this machine cannot give.
+    """
+    outcomes = _outcomes(cells, topology)
+    notes: list[str] = []
+    firsts: list[str] = []
+    for name, points in outcomes.items():
+        twin = next((first for first in firsts if outcomes[first] == points), None)
+        if twin is None:
+            firsts.append(name)
+        else:
+            notes.append(
+                f"placements {twin} and {name} come out the same here: they are not compared"
+            )
+    return notes
+
+
+def _outcomes(cells: list[Cell], topology: "Topology") -> dict[str, dict[tuple[int, int], object]]:
+    """Placement -> (emulated nodes, workers) -> what it gives on this machine."""
+    from numaperf.machine import placements
+
+    outcomes: dict[str, dict[tuple[int, int], object]] = {}
+    machines: dict[int, Topology] = {0: topology}
+    for cell in cells:
+        nodes = cell.emulate_nodes
+        points = outcomes.setdefault(cell.placement, {})
+        if (nodes, cell.workers) not in points:
+            if nodes not in machines:
+                machines[nodes] = topology.emulate(nodes)
+            place = placements.place(cell.placement, machines[nodes], cell.workers)
+            given = (place.cpus, place.page_nodes, place.structure_nodes)
+            points[nodes, cell.workers] = given
+    return outcomes
+
+
+def frames_bytes(cell: Cell) -> int:
+    """Bytes of memory that this cell will touch, known before anything is allocated."""
+    from numaperf.mm import sizing
+
+    return sizing.bytes_needed(cell)
+
+
+def refuse_too_large(cells: list[Cell]) -> None:
+    """Raise EnvironmentRefused, with the figure, if a cell needs more memory than is available."""
+    from numaperf.machine import memory
+
+    available = memory.available_bytes()
+    largest = max(cells, key=frames_bytes)
+    needed = frames_bytes(largest)
+    if needed > available:
+        raise EnvironmentRefused(
+            f"{largest.workload} with {largest.workers} worker(s), tree {largest.tree} and "
+            f"{largest.vmas} VMA(s) of {largest.pages} pages needs {needed / GIB:.2f} GiB and "
+            f"{available / GIB:.2f} GiB are available: ask for fewer pages or workers"
+        )

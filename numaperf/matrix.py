@@ -1,0 +1,163 @@
+"""Settings become a plan: the product of all axes, less what cannot be, in a seeded order.
+
+A combination that a design, lock or workload does not have is skipped with its reason while others
+remain. What this machine cannot give is refused as a whole, before anything is allocated.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from numaperf import discover, feasible
+from numaperf.axes import AXES, AXIS, DEFAULT, Values, texts
+from numaperf.config import Settings, workload_options
+from numaperf.errors import UsageError
+from numaperf.plan import Cell, Plan, shuffled_order
+
+if TYPE_CHECKING:
+    from numaperf.machine.topology import Topology
+
+MAX_CELLS = 65536
+ENOUGH_INVOCATIONS = 6
+
+
+def build_plan(settings: Settings, topology: "Topology") -> Plan:
+    """All cells of the settings on this machine, and the order of their invocations.
+
+    Raises UsageError where no combination is possible, EnvironmentRefused where this machine cannot
+    give a placement, the memory, or CPUs enough for a spinning FIFO lock.
+    """
+    cells, skipped = _split(_candidates(settings))
+    if not cells:
+        raise UsageError(f"no cell is left: {skipped[0][1]}")
+    if not settings.allow_oversubscribed_fifo:
+        feasible.refuse_oversubscribed_fifo(cells, len(topology.cpus))
+    same = feasible.same_placements(cells, topology)
+    feasible.refuse_too_large(cells)
+    return Plan(
+        cells=tuple(cells),
+        invocations=settings.invocations,
+        seed=settings.seed,
+        order=shuffled_order(len(cells), settings.invocations, settings.seed),
+        skipped=tuple(skipped),
+        notes=(*same, *_advice(settings)),
+    )
+
+
+def _candidates(settings: Settings) -> list[Cell]:
+    """The product of all axes with defaults resolved; repeated cells are dropped."""
+    matrices = [_values(settings, workload) for workload in _workloads(settings)]
+    total = sum(math.prod(map(len, values.values())) for values in matrices)
+    if total > MAX_CELLS:
+        raise UsageError(f"the matrix has {total} cells, more than {MAX_CELLS}: shorten a list")
+    return list(dict.fromkeys(cell for values in matrices for cell in _product(values)))
+
+
+def _workloads(settings: Settings) -> Values:
+    return settings.axes.get("workload") or AXIS["workload"].parse(AXIS["workload"].default, 1)
+
+
+def _values(settings: Settings, workload: str) -> dict[str, Values]:
+    """Cell field -> values: what was given, else the workload's default, else the general one."""
+    facts = discover.variants("workloads")[workload].constants
+    own = facts.get("DEFAULTS")
+    preferred = {"workers": facts.get("MIN_WORKERS", 1), **(own if isinstance(own, dict) else {})}
+    values: dict[str, Values] = {}
+    for axis in AXES:
+        default = str(preferred.get(axis.key, axis.default))
+        values[axis.field] = settings.axes.get(axis.key) or axis.parse(default, 1)
+    values["workload"] = (workload,)
+    values["wait"] = _waits(values)
+    for name, allowed in workload_options(workload).items():
+        values[f"option {name}"] = settings.options.get(name) or allowed[:1] or ("",)
+    return values
+
+
+def _waits(values: Mapping[str, Values]) -> Values:
+    """`default` is one policy for all cells, so that locks compare: spin if a FIFO spinlock is
+    among them, for that is how it waits by its nature, else park."""
+    locks = {_lock(lock, design) for lock in values["lock"] for design in values["design"]}
+    fifo = any(feasible.lock_facts(lock).get("FIFO_SPIN") for lock in locks)
+    usual = "spin" if fifo else "park"
+    return tuple(dict.fromkeys(usual if wait == DEFAULT else wait for wait in values["wait"]))
+
+
+def _lock(lock: str, design: str) -> str:
+    facts = discover.variants("rmap")[design].constants
+    return str(facts["DEFAULT_LOCK"]) if lock == DEFAULT else lock
+
+
+def _product(values: Mapping[str, Values]) -> Iterator[Cell]:
+    for point in itertools.product(*values.values()):
+        fields: dict[str, Any] = dict(zip(values, point, strict=True))
+        names = sorted(name for name in fields if name.startswith("option "))
+        options = tuple((name.removeprefix("option "), fields.pop(name)) for name in names)
+        yield _resolved(Cell(options=options, **fields))
+
+
+def _resolved(cell: Cell) -> Cell:
+    """`default` becomes the name that the design has for it."""
+    models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
+    model = models[0] if cell.lock_model == DEFAULT else cell.lock_model
+    return replace(cell, lock=_lock(cell.lock, cell.design), lock_model=model)
+
+
+def _split(cells: list[Cell]) -> tuple[list[Cell], list[tuple[Cell, str]]]:
+    possible, skipped = [], []
+    for cell in cells:
+        reason = impossible(cell)
+        if reason:
+            skipped.append((cell, reason))
+        else:
+            possible.append(cell)
+    return possible, skipped
+
+
+def impossible(cell: Cell) -> str:
+    """Why this cell cannot exist on any machine, or the empty text."""
+    models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
+    if cell.lock_model not in models:
+        known = ", ".join(models)
+        return f"design {cell.design} has no lock model {cell.lock_model} (it has {known})"
+    limit = int(str(feasible.lock_facts(cell.lock).get("MAX_WORKERS", 0)))
+    if limit and cell.workers > limit:
+        return f"lock {cell.lock} takes at most {limit} worker(s), not {cell.workers}"
+    workload = discover.variants("workloads")[cell.workload].constants
+    least = int(str(workload.get("MIN_WORKERS", 1)))
+    if cell.workers < least:
+        return f"workload {cell.workload} needs at least {least} workers, not {cell.workers}"
+    for field, name in (("families", "FAMILIES"), ("mode", "MODES")):
+        allowed = texts(workload, name)
+        if allowed and getattr(cell, field) not in allowed:
+            asked = getattr(cell, field)
+            return f"workload {cell.workload} runs with {field} {' or '.join(allowed)}, not {asked}"
+    return ""
+
+
+def _advice(settings: Settings) -> list[str]:
+    advice = []
+    if not settings.axes.get("workload"):
+        advice.append(
+            f"no workload was given, so {AXIS['workload'].default} is run; "
+            "numaperf list workloads says where the designs differ"
+        )
+    if settings.invocations < ENOUGH_INVOCATIONS:
+        advice.append(
+            f"{settings.invocations} invocation(s) of a cell give a range and no verdict: "
+            f"a comparison needs -n {ENOUGH_INVOCATIONS} or more"
+        )
+    return advice
+
+
+def single(settings: Settings) -> Settings:
+    """The settings of one cell: UsageError for a list, the first value of a default list."""
+    several = [key for key, values in settings.axes.items() if len(values) > 1]
+    several += [f"option {name}" for name, values in settings.options.items() if len(values) > 1]
+    if several:
+        raise UsageError(f"one cell takes one value for {', '.join(several)}: use sweep for lists")
+    for axis in AXES:
+        if axis.key not in settings.axes and "," in axis.default:
+            settings.axes[axis.key] = axis.parse(axis.default, 1)[:1]
+    return settings

@@ -1,0 +1,95 @@
+"""What a comparison comes to, in one plain sentence for each workload and candidate."""
+
+import statistics
+from collections.abc import Sequence
+
+from numaperf.analysis.compare import FEW, LOSES, SAME, WINS, Comparison, Pair
+from numaperf.analysis.reasons import Fact, typical
+from numaperf.analysis.samples import plural
+from numaperf.report.figures import times
+
+CAUSES = 3
+
+
+def sentences(result: Comparison) -> list[str]:
+    """One sentence a workload and candidate, in the order of the pairs."""
+    blocks: dict[tuple[str, str], list[Pair]] = {}
+    for pair in result.pairs:
+        blocks.setdefault((pair.where.get("workload", "all workloads"), pair.candidate), []).append(
+            pair
+        )
+    return [
+        f"{workload}: {_verdict(pairs, result)}{_caveats(pairs)}{_failed(pairs)}."
+        for (workload, _), pairs in blocks.items()
+    ]
+
+
+def _verdict(pairs: list[Pair], result: Comparison) -> str:
+    one, two = pairs[0].candidate, pairs[0].baseline
+    count = {word: sum(pair.verdict == word for pair in pairs) for word in (WINS, LOSES, SAME, FEW)}
+    if count[WINS] and count[LOSES]:
+        return (
+            f"no one winner: {one} wins in {count[WINS]}, loses in {count[LOSES]} of "
+            f"{plural(len(pairs), 'cell')} against {two}, {_size(pairs)}"
+        )
+    decided = [pair for pair in pairs if pair.verdict in (WINS, LOSES)]
+    if count[WINS]:
+        return f"{one} wins over {two} {_share(decided, pairs)}, {_size(decided)}{_why(decided)}"
+    if count[LOSES]:
+        return (
+            f"{two} wins over {one} {_share(decided, pairs)}, {one} reaches "
+            f"{_size(decided)}{_why(decided)}"
+        )
+    if count[SAME]:
+        few = f" ({count[FEW]} of them too few to tell)" if count[FEW] else ""
+        return (
+            f"no difference of {result.min_effect * 100:g} % or more between {one} and {two} was "
+            f"shown in {plural(len(pairs), 'cell')}{few}, {_size(pairs)}"
+        )
+    return f"too few invocations to name a winner between {one} and {two}, {_size(pairs)}"
+
+
+def _share(decided: Sequence[Pair], pairs: Sequence[Pair]) -> str:
+    if len(decided) < len(pairs):
+        return f"in {len(decided)} of {plural(len(pairs), 'cell')}"
+    return "in the one cell" if len(pairs) == 1 else f"in all {plural(len(pairs), 'cell')}"
+
+
+def _size(pairs: Sequence[Pair]) -> str:
+    """Ratio, its interval or its spread over the cells, and peak memory."""
+    ratios = [pair.ratio for pair in pairs if pair.ratio is not None]
+    text = "no ratio"
+    if len(ratios) == 1:
+        text = times(ratios[0])
+        if pairs[0].low is not None:
+            kind = "range " if pairs[0].interval == "range" else ""
+            text += f" ({kind}{times(pairs[0].low)} to {times(pairs[0].high)})"
+    elif ratios:
+        spread = f"{times(min(ratios))} to {times(max(ratios))}"
+        text = f"{times(statistics.median(ratios))} at the median ({spread})"
+    memory = [pair.memory.ratio for pair in pairs if pair.memory.ratio is not None]
+    return text + (f" with {times(statistics.median(memory))} the peak memory" if memory else "")
+
+
+def _why(decided: Sequence[Pair]) -> str:
+    """Counted facts that favour the winner, then those that do not (lower is better in each)."""
+    won = decided[0].verdict == WINS
+    shared = typical(pair.facts for pair in decided)
+    for_it = [fact for fact in shared if (fact.other < fact.base) == won]
+    against = [fact for fact in shared if fact not in for_it]
+    text = f", because {_list(for_it)}" if for_it else "; no counter here says why"
+    return text + (f", although {_list(against)}" if against else "")
+
+
+def _list(some: Sequence[Fact]) -> str:
+    return ", ".join(fact.phrase for fact in some[:CAUSES])
+
+
+def _caveats(pairs: Sequence[Pair]) -> str:
+    found = dict.fromkeys(text for pair in pairs for text in pair.caveats)
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def _failed(pairs: Sequence[Pair]) -> str:
+    failed = sum(pair.failed for pair in pairs)
+    return f"; {plural(failed, 'invocation')} FAILED and not counted" if failed else ""

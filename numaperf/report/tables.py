@@ -1,0 +1,243 @@
+"""The tables of a terminal: a sweep, one cell, a comparison. Takes values, returns text.
+
+Colour and width follow the terminal unless given; elsewhere text is plain and 100 columns wide.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from numaperf.analysis.compare import LOSES, WINS, Comparison, Pair
+from numaperf.analysis.samples import Group, Row, group
+from numaperf.report import figures
+from numaperf.report.grid import Line, colored, grid, page_width, red, wrapped
+from numaperf.report.sentences import sentences
+from numaperf.results import schema
+
+SUMMARY_AXES = ("design", "lock_model", "placement", "workers")
+SUMMARY_HEADS = (
+    "ops/s\n[95 % interval]",
+    "p99",
+    "visits/\nwalk",
+    "wasted\nvisits",
+    "rmap\ncont.",
+    "peak\nKiB",
+    "check",
+    "verdict",
+)
+#: With more decided pairs than this, reasons of single pairs are left to --json.
+SHOWN_REASONS = 4
+PAIR_AXES = ("design", "lock_model", "lock", "placement", "mode", "workers")
+
+
+def summary(rows: Iterable[Row], *, color: bool | None = None, width: int | None = None) -> str:
+    """The table after a sweep: a line a cell, in blocks of a workload.
+
+    ops/s is the median over invocations with its 95 % interval; p99, visits a walk, the share of
+    visits that found nothing, the share of rmap locks that were contended and the peak KiB of the
+    design's objects are medians. Failed cells are red and listed below, as is every warning.
+    """
+    color = colored() if color is None else color
+    width = page_width() if width is None else width
+    groups = group(rows)
+    if not groups:
+        return "no rows: nothing has run yet"
+    hidden, told = _locks_of_designs(groups)
+    lines = [
+        Line(
+            {axis: value for axis, value in one.axes.items() if axis not in hidden},
+            _summary_texts(one),
+            bool(one.failed),
+        )
+        for one in groups
+    ]
+    table = grid(lines, SUMMARY_AXES, SUMMARY_HEADS, above=told, color=color, width=width)
+    return "\n".join([table, *_doubts(groups, color, width)])
+
+
+def _locks_of_designs(groups: Sequence[Group]) -> tuple[tuple[str, ...], str]:
+    """Where each design ran one lock, say so once instead of splitting the table by lock."""
+    locks: dict[str, set[str]] = {}
+    for one in groups:
+        locks.setdefault(one.axes["design"], set()).add(one.axes["lock"])
+    if len(locks) < 2 or any(len(names) > 1 for names in locks.values()):
+        return (), ""
+    if len(set.union(*locks.values())) == 1:
+        return (), ""
+    told = ", ".join(f"{min(names)} in {design}" for design, names in locks.items())
+    return ("lock",), f"lock: {told}"
+
+
+def _summary_texts(one: Group) -> tuple[str, ...]:
+    rate = one.sample("ops_per_s").summary()
+    return (
+        figures.interval(rate.median, rate.low, rate.high, rate.n),
+        figures.nanoseconds(one.median("p99_ns")),
+        figures.scaled(one.median("visits_per_walk")),
+        figures.percent(one.median("wasted_share")),
+        figures.percent(one.median("rmap_contended_share")),
+        figures.kib(one.median("design_peak_bytes")),
+        _check(one),
+        _verdict(one),
+    )
+
+
+def _check(one: Group) -> str:
+    if one.failed:
+        return "FAILED"
+    return "passed" if one.counted else "not run"
+
+
+def _verdict(one: Group) -> str:
+    if not one.counted:
+        row = (*one.lost, *one.failed)[-1]
+        return row["verdict"] or "-" if row["status"] == "ok" else row["status"]
+    return "noisy" if any(row["verdict"] == "noisy" for row in one.counted) else "stable"
+
+
+def _doubts(groups: Sequence[Group], color: bool, width: int) -> list[str]:
+    """Every warning once, with the number of cells it stands for; failures first, in red."""
+    seen: dict[str, list[Group]] = {}
+    for one in groups:
+        for text in one.warnings:
+            seen.setdefault(text, []).append(one)
+    ordered = sorted(seen.items(), key=lambda item: "FAILED" not in item[0])
+    lines = [""] if seen else []
+    for text, cells in ordered:
+        name = f"cell {cells[0].cell_id}" if len(cells) == 1 else f"{len(cells)} cells"
+        line = wrapped(f"{name}: {text}", width, "  ")
+        lines.append(red(line, color) if "FAILED" in text else line)
+    return lines
+
+
+def comparison(result: Comparison, *, color: bool | None = None, width: int | None = None) -> str:
+    """Pairs side by side, why, what to doubt, and one plain sentence a workload."""
+    color = colored() if color is None else color
+    width = page_width() if width is None else width
+    head = (
+        f"{result.metric} ({result.better} is better) by {result.by}, against {result.baseline}; a "
+        "ratio above 1 favours the candidate; figures read baseline -> candidate"
+    )
+    parts = [wrapped(head, width), ""]
+    if result.pairs:
+        parts += [_pair_table(result, color, width), ""]
+    told = [f"why: {text}" for text in _why(result)]
+    told += [f"note: {note}" for note in result.notes]
+    told += [f"warning: {text}" for text in _warnings(result)]
+    parts += [wrapped(text, width, "  ") for text in told] + [""] * bool(told)
+    for text in sentences(result):
+        line = wrapped(text, width, "  ")
+        parts.append(red(line, color) if "FAILED" in text else line)
+    return "\n".join(parts).rstrip()
+
+
+def _pair_table(result: Comparison, color: bool, width: int) -> str:
+    candidates = {pair.candidate for pair in result.pairs}
+    all_ranges = all(pair.interval == "range" for pair in result.pairs)
+    lines = [
+        Line(
+            pair.where | ({"candidate": pair.candidate} if len(candidates) > 1 else {}),
+            (
+                figures.amount(pair.base.median, result.unit),
+                figures.amount(pair.other.median, result.unit),
+                figures.times(pair.ratio),
+                _interval(pair, all_ranges),
+                figures.NONE if pair.p_corrected is None else f"{pair.p_corrected:.2g}",
+                figures.times(pair.memory.ratio),
+                pair.verdict,
+            ),
+            bool(pair.failed),
+        )
+        for pair in result.pairs
+    ]
+    other = candidates.pop() if len(candidates) == 1 else "candi-date"
+    span = "range" if all_ranges else "95 %\ninterval"
+    heads = (result.baseline, other, "ratio", span, "p", "peak\nmemory", "verdict")
+    return grid(lines, (*PAIR_AXES, "candidate"), heads, color=color, width=width)
+
+
+def _why(result: Comparison) -> list[str]:
+    """The reasons of each decided pair; of many pairs the sentences at the end say enough."""
+    decided = [pair for pair in result.pairs if pair.verdict in (WINS, LOSES) and pair.reasons]
+    if len(decided) > SHOWN_REASONS:
+        return []
+    return [f"{_name(pair, result)}: {', '.join(pair.reasons)}" for pair in decided]
+
+
+def _interval(pair: Pair, all_ranges: bool) -> str:
+    if pair.low is None or pair.high is None:
+        return figures.NONE
+    text = f"{pair.low:.2f} to {pair.high:.2f}"
+    return f"{text} range" if pair.interval == "range" and not all_ranges else text
+
+
+def _name(pair: Pair, result: Comparison) -> str:
+    """What tells this pair from the others, in a few words."""
+    told = [
+        str(value)
+        for axis, value in pair.where.items()
+        if axis == "workload" or len({str(one.where[axis]) for one in result.pairs}) > 1
+    ]
+    return f"{' '.join(told)} {pair.candidate}"
+
+
+def _warnings(result: Comparison) -> list[str]:
+    """Warnings of the pairs, each once with how many pairs it stands for, then the general ones."""
+    seen: dict[str, int] = {}
+    for pair in result.pairs:
+        for text in pair.warnings:
+            seen[text] = seen.get(text, 0) + 1
+    each = [f"{text} ({count} pairs)" if count > 1 else text for text, count in seen.items()]
+    return each + list(result.warnings)
+
+
+def cell(one: Group, *, width: int | None = None) -> str:
+    """Everything known of one cell: its axes, then median and range of every number measured."""
+    width = page_width() if width is None else width
+    head = ", ".join(f"{axis} {value}" for axis, value in one.axes.items())
+    parts = [wrapped(f"cell {one.cell_id}: {head}", width, "  ")]
+    parts += [wrapped(f"warning: {text}", width, "  ") for text in one.warnings]
+    parts.append(f"{len(one.counted)} invocations count; median, smallest, largest:")
+    for column in schema.COLUMNS.values():
+        if column.group not in ("identity", "axes"):
+            parts += _column(column, [row[column.name] for row in one.counted])
+    return "\n".join(parts)
+
+
+def _column(column: schema.Column, values: list[Any]) -> list[str]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return []
+    if column.type in ("int", "float"):
+        ordered = sorted(known)
+        middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+        texts = [figures.digits(float(value)) for value in (middle, ordered[0], ordered[-1])]
+    else:
+        texts = [" | ".join(dict.fromkeys(str(value) for value in known)), "", ""]
+    shown = " ".join(f"{text:>12}" for text in texts).rstrip()
+    return [f"{column.name:<28} {column.unit:<6} {shown}"]
+
+
+def cells_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """What `summary` shows, as one dict a cell, ready for JSON."""
+    from dataclasses import asdict
+
+    metrics = (
+        "ops_per_s", "p99_ns", "visits_per_walk", "wasted_share", "rmap_contended_share",
+        "design_peak_bytes",
+    )  # fmt: skip
+    return [
+        {
+            "cell_id": one.cell_id,
+            **one.axes,
+            "invocations": len(one.counted),
+            "check": _check(one).lower(),
+            "verdict": _verdict(one),
+            "warnings": list(one.warnings),
+            **{name: _figures(asdict(one.sample(name).summary())) for name in metrics},
+        }
+        for one in group(rows)
+    ]
+
+
+def _figures(whole: dict[str, Any]) -> dict[str, Any]:
+    return {name: whole[name] for name in ("unit", "n", "median", "low", "high")}
