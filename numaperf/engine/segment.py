@@ -1,4 +1,4 @@
-"""The shared segment of one run, seen from Python: mapped, laid out, and read as NumPy arrays.
+"""The shared segment of one run, seen from Python: mapped, laid out, read as NumPy arrays.
 
 Kernels see typed rows, Python sees the same tables as structured arrays: `segment.rows("worker", n)`.
 """
@@ -104,6 +104,18 @@ class Segment:
             for entry in (*young.tolist(), *aged.tolist()):
                 count[entry >> 40] = count.get(entry >> 40, 0) + 1
         return count
+
+    def collapse_frames(self) -> bool:
+        """Put the page frames, all touched before, on huge pages; True once confirmed."""
+        return memory.collapse(self.address("frame"), self._frame_bytes())
+
+    def huge_bytes(self) -> int:
+        """Bytes of page frames that this process maps by huge pages."""
+        return memory.huge_bytes(self.address("frame"), self._frame_bytes())
+
+    def _frame_bytes(self) -> int:
+        """Bytes of the frame table in whole huge pages."""
+        return -(-(self.sizes.frames + 1) * 4096 // memory.HUGE_PAGE) * memory.HUGE_PAGE
 
     def close(self) -> None:
         """Unmap and forget the memory."""

@@ -122,5 +122,6 @@ class Single:
 
     def _row(self, row: int, kind: str) -> int:
         if row == 0:
-            raise MemoryError(f"out of rows while making a {kind} ({SLABS[self.worker['error'] - 1]})")
+            short = SLABS[self.worker["error"] - 1]
+            raise MemoryError(f"out of {short} rows while making a {kind}")
         return int(row)

@@ -16,6 +16,7 @@ from numba import njit
 from numaperf.mm.hooks import rmap_walk
 from numaperf.mm.page_table import PGD, pte_address, stamp_address
 from numaperf.mm.pages import reads_as
+from numaperf.mm.slab import link_of
 from numaperf.mm.tables import (
     FIRST,
     PG_SWAPCACHE,
@@ -30,7 +31,6 @@ from numaperf.mm.tables import (
     swap_at,
     swap_data_at,
 )
-from numaperf.mm.slab import link_of
 from numaperf.mm.visit import COUNT, mapping_hash, walk_begin
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.atoms import clear_bytes, peek

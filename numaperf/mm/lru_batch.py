@@ -6,7 +6,7 @@ from numaperf.mm.lru import lru_lock, lru_push, lru_unlock
 from numaperf.mm.pages import node_of, put_page
 from numaperf.mm.tables import PG_BATCHED, page_at
 from numaperf.sync.atoms import peek
-from numaperf.sync.build import ENTRY, J
+from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import bit_and, load
 

@@ -9,7 +9,7 @@ from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import vma_at
 from numaperf.mm.vma_tree import insert_vma
-from numaperf.sync.build import ENTRY, J
+from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import SLAB_VMA
 
 

@@ -148,3 +148,19 @@ def reclaim(w, node, age):
         tear_down_dying(w)
     end_operation(w)
     return freed if count > 0 else -1
+
+
+@njit(**J)
+def unmap_page(w, page, age):
+    """Age and unmap one page into the swap cache and leave it there, as before its write-out."""
+    if not try_get_page(w, page):
+        return BUSY
+    begin_operation(w)
+    did = BUSY
+    if try_lock_page(w, page):
+        did = unmap_to_swap_cache(w, page, age)
+        unlock_swap_page(w, page)
+    tear_down_dying(w)
+    put_page(w, page)
+    end_operation(w)
+    return did

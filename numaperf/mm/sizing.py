@@ -1,7 +1,9 @@
 """How many rows of each table a run needs, and how many bytes that is. Imports nothing heavy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from numaperf.discover import variants
 
 PAGE_BYTES = 4096
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
@@ -18,6 +20,7 @@ ROW_BYTES = {
 }
 WORKER_BYTES = 4096 + 9 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 96  # a worker's object cache and what it refills
+RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
 
 @dataclass(frozen=True)
@@ -50,61 +53,41 @@ def tree_nodes(kind: str, n: int) -> int:
     return n + 1
 
 
-def sizes_for(
-    *, workers: int, nodes: int, processes: int, vmas: int, pages: int, background: int,
-    private_copies: int, chain_rows: int,
-) -> Sizes:  # fmt: skip
-    """Sizes for `processes` address spaces alive at once, each with `vmas` VMAs of `pages` pages.
-
-    private_copies: page frames beyond one set a process; chain_rows: AVCs of one VMA of one process.
-    """
-    mms = processes + SLACK_ROWS * (workers + 1)
-    per_mm = vmas + background
-    tables = 3 + 2 * (1 + vmas * pages // 512) + vmas // 16
-    own = vmas * pages
-    frames = own * processes + private_copies + 2 * SLACK_ROWS * (workers + 1)
-    retired = 4096 * (workers + 1)
-    avcs = (processes + 2 * workers) * vmas * chain_rows
-    return Sizes(
-        workers=workers,
-        nodes=nodes,
-        mms=mms + retired,
-        vmas=(processes + 4 * workers) * per_mm + retired,
-        vma_nodes=(processes + 4 * workers) * (per_mm // 4 + 4) + 2 * retired,
-        page_tables=(processes + 4 * workers) * (tables + 2) + SLACK_ROWS * (workers + 1),
-        frames=frames * nodes,
-        swap_slots=own * (1 + workers) + own * processes // 4 + SLACK_ROWS * (workers + 1),
-        design_0=(processes + 4 * workers) * max(vmas, 1) * 2 + retired,
-        design_1=avcs + retired,
-        design_2=retired,
-    )
-
-
 def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
-    """Sizes of a plan's cell (any object with the fields of plan.Cell)."""
+    """Sizes of a plan's cell (any object with the fields of plan.Cell), for `nodes` memory pools.
+
+    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family" (the
+    roots), "worker" (each worker's tree, two processes of it at a time) or "process" (everybody), and
+    in WORKER_TREES whether each worker keeps a whole tree alive besides its own process.
+    """
+    facts = variants("workloads")[cell.workload].constants
     kind, _, number = cell.tree.partition(":")
     tree = tree_nodes(kind, int(number))
     families = cell.workers if cell.families == "separate" else 1
-    per_worker = tree if cell.workload == "cow_fault" else 2
-    processes = families * (tree + 1) + cell.workers * (1 + per_worker)
-    depth = int(number) if kind != "flat" else 1
-    return sizes_for(
+    trees = cell.workers * tree if facts.get("WORKER_TREES") else 0
+    processes = families * tree + trees + 3 * cell.workers
+    sets = {"family": families, "worker": families + 2 * cell.workers, "process": processes}
+    frames = sets[str(facts.get("PRIVATE_SETS", "process"))] * cell.vmas * cell.pages
+    slack = SLACK_ROWS * (cell.workers + 1)
+    retired = RETIRED_ROWS * (cell.workers + 1)
+    per_mm = cell.vmas + cell.background
+    tables = 6 + cell.vmas * (cell.pages + 16) // 512
+    chain = (int(number) if kind != "flat" else 1) + 4
+    return Sizes(
         workers=cell.workers,
         nodes=nodes,
-        processes=processes,
-        vmas=cell.vmas,
-        pages=cell.pages,
-        background=cell.background,
-        private_copies=cell.vmas * cell.pages * cell.workers,
-        chain_rows=depth + 4,
+        mms=processes + slack + retired,
+        vmas=processes * per_mm + slack + 2 * retired + cell.workers * per_mm,
+        vma_nodes=processes * (per_mm // 4 + 4) + slack + 2 * retired,
+        page_tables=processes * tables + slack,
+        frames=(frames + 2 * slack) * nodes,
+        swap_slots=families * cell.vmas * cell.pages + slack,
+        design_0=processes * (cell.vmas + 1) + slack + retired,
+        design_1=processes * cell.vmas * chain + slack + retired,
+        design_2=slack,
     )
 
 
 def bytes_needed(cell: Any) -> int:
     """Memory a cell needs, in bytes, before anything is allocated."""
     return sizes_of(cell).bytes
-
-
-def with_frames(sizes: Sizes, frames: int) -> Sizes:
-    """The same sizes with another number of page frames."""
-    return replace(sizes, frames=frames)

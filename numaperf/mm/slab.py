@@ -16,7 +16,7 @@ from numaperf.sync.rcu import grace_period_over, start_grace_period, synchronize
 
 BATCH = 16  # rows moved between a worker's list and the shared one at a time
 KEEP = 64  # rows a worker keeps at most
-AGE_EVERY = 64  # deferred rows between two looks at the grace period
+AGE_EVERY = 512  # deferred rows between two looks at the grace period
 HEAD, COUNT, LIVE = 0, 8, 16  # words of a worker's cache
 
 

@@ -36,7 +36,7 @@ from numaperf.mm.tables import (
 from numaperf.mm.vma_tree import find_vma, free_vma_tree, next_vma, remove_vma
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import ENTRY, J
-from numaperf.sync.layout import SLAB_MM, SLAB_VMA, worker_at
+from numaperf.sync.layout import DYING, SLAB_MM, SLAB_VMA, worker_at
 from numaperf.sync.primitives import add, bit_or, cas, load, store, touch
 
 GATHER = 32
@@ -136,6 +136,9 @@ def mmput_async(w, mm):
     """Stop being a user inside a walk; a teardown that falls to us waits until the walk is over."""
     if add(w, mm_at(w, mm).at_users, -1) == 1:
         me = worker_at(w, w.cpu)
+        if me.dying_count == DYING:
+            me.error = SLAB_MM + 1  # no room to remember it: the run is invalid, and says so
+            return
         poke(me.at_dying + 8 * me.dying_count, mm)
         me.dying_count += 1
 

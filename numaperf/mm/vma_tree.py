@@ -8,7 +8,7 @@ keys from pivot[i] on, a node that empties is dropped, nodes are not merged othe
 
 from numba import njit
 
-from numaperf.mm.slab import rcu_free, slab_alloc, slab_free
+from numaperf.mm.slab import rcu_free, slab_alloc
 from numaperf.mm.tables import FANOUT, FIRST, mm_at, vma_at, vma_node_at
 from numaperf.sync.atoms import copy_bytes, peek, poke
 from numaperf.sync.build import J

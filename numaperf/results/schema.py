@@ -28,6 +28,7 @@ WALK_COUNTERS = (
     "wasted_ptl",
     "wasted_empty",
     "wasted_no_table",
+    "wasted_no_vma",
     "trylock_failures",
     "missed_mapping",
     "walk_retries",
@@ -163,6 +164,7 @@ WALK_SPECS = (
     ("wasted_ptl", "int", "count", "visits that met another page's PTE under the PTL", "lower"),
     ("wasted_empty", "int", "count", "visits that met an empty PTE", "lower"),
     ("wasted_no_table", "int", "count", "visits that met no page table", "lower"),
+    ("wasted_no_vma", "int", "count", "visits to an address space without that VMA", "lower"),
     ("trylock_failures", "int", "count", "walks given up on a lock: false promotions", "lower"),
     ("missed_mapping", "int", "count", "unmap walks that left a mapping: must be 0", "lower"),
     ("walk_retries", "int", "count", "walks begun again after a re-check", "lower"),
@@ -172,7 +174,10 @@ WALK_SPECS = (
     ("pte_rechecks", "int", "count", "PTE re-checks that saw a change", "lower"),
     ("grace_periods", "int", "count", "grace periods waited for", "lower"),
     ("bad_reads", "int", "count", "reads that saw wrong content: must be 0", "lower"),
-    ("deferred_bytes", "int", "bytes", "most bytes waiting for a grace period", "lower"),
+    ("swapped_out", "int", "count", "page frames written to swap and freed", ""),
+    ("minor_swap_in", "int", "count", "swap-ins that found the page still in the swap cache", ""),
+    ("stale_rows", "int", "count", "rows freed under a reader: must be 0", "lower"),
+    ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period when the window closed", "lower"),
 )
 
 PLACED: tuple[tuple[str, str, str, str, str], ...] = (

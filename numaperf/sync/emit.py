@@ -6,10 +6,10 @@ loads and release stores are a plain `mov` on x86-64, `ldar`/`stlr` on aarch64.
 
 import platform
 
-from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
-
 import llvmlite.binding as llvm
 from llvmlite import ir
+
+from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
 
 llvm.initialize_native_asmparser()  # else LLVM aborts the process at the first inline asm
 

@@ -13,7 +13,6 @@ import numpy as np
 from numaperf.sync.rows import record, row_reader
 
 
-
 def numbered(count: int) -> tuple[np.int64, ...]:
     """0, 1, 2 ... as constants for kernels.
 
@@ -63,7 +62,8 @@ HEADER = record(
     (("family_lock", 8),),
     ("epoch",),
     ("serial",),
-    ("barrier", "generation"),
+    ("barrier",),
+    ("generation",),
     ("stop",),
     (("lru_lock", 8 * MAX_NODES),),
     (("lru", 8 * MAX_NODES),),
@@ -72,11 +72,12 @@ SLAB = record(
     ("lock", "head", "next"),
     ("limit", "stride", "start", "link"),  # read by all, hardly ever written: a line of its own
 )
+DYING = 16  # teardowns one walk may be handed: one for each process that exits meanwhile
 STAT_LINES = 2  # per lock class: one line of figures, one line that is the MCS queue node
 WORKER = record(
-    ("cpu", "node", "error", "page_nodes", "last_node", "random", "stamp"),
+    ("cpu", "node", "pool", "error", "page_nodes", "last_node", "random", "stamp"),
     ("rcu",),
-    ("rcu_nest", "limbo_count", "aged_count", "aged_epoch", "dying_count", ("dying", 64)),
+    ("rcu_nest", "limbo_count", "aged_count", "aged_epoch", "dying_count", ("dying", DYING)),
     (("gather", 33),),
     (("isolated", 32),),
     COUNTERS,
@@ -89,6 +90,8 @@ WORKER = record(
     (("count", len(OPERATIONS)),),
     (("ticks", len(OPERATIONS)),),
     (("slowest", len(OPERATIONS)),),
+    ("home", "role", "cursor", "family", "tree", "began", "ended", "polls"),
+    size=4096,  # pages of its own, so that each worker's row can live on its node
 )
 # Worker slab words: head, count, live (allocated minus freed here), spare
 STAT_ACQUIRED, STAT_CONTENDED, STAT_WAIT, STAT_HOLD, STAT_SINCE = range(0, 40, 8)

@@ -13,11 +13,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
-
 from numba import types
 from numba.extending import intrinsic
 
+from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
 from numaperf.sync.emit import with_arity
 
 Generator = Callable[..., Any]

@@ -90,11 +90,13 @@ def row_reader(name: str, dtype: np.dtype, offset: int):
     return at
 
 
-def record(*lines: tuple[str | tuple[str, int], ...]) -> np.dtype:
+def record(*lines: tuple[str | tuple[str, int], ...], size: int = 0) -> np.dtype:
     """A dtype of int64 fields, declared cache line by cache line (64 bytes each, padded).
 
     A field is a name, or (name, count) for an array. A line with more than 8 words takes as many
-    whole cache lines as it needs.
+    whole cache lines as it needs. `size`: bytes of a row, when it is to be more than its lines.
+
+    Raises ValueError when the lines do not fit `size`.
     """
     names: list[str] = []
     formats: list = []
@@ -108,6 +110,8 @@ def record(*lines: tuple[str | tuple[str, int], ...]) -> np.dtype:
             offsets.append(position)
             position += 8 * count
         position = -(-position // 64) * 64
+    if size and position > size:
+        raise ValueError(f"a row of {position} bytes declared as {size}")
     return np.dtype(
-        {"names": names, "formats": formats, "offsets": offsets, "itemsize": position}
+        {"names": names, "formats": formats, "offsets": offsets, "itemsize": size or position}
     )

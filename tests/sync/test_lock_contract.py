@@ -1,0 +1,286 @@
+"""The contract of every lock found in numaperf/sync/locks, and of locks broken on purpose.
+
+A check returns what it found wrong, as sentences; a real lock must give none, and for each check
+there is a broken lock that it must catch.
+"""
+
+import time
+
+import sync_crew
+import sync_kernels as kernels
+from sync_kernels import LOCK_READ, LOCK_WRITE, TRY_READ, TRY_WRITE, UNLOCK_READ, UNLOCK_WRITE
+
+import pytest  # isort: skip
+
+from numaperf import discover
+from numaperf.sync import layout
+from numaperf.sync.layout import PARK, RMAP, SPIN, YIELD
+
+FOUND = discover.variants("sync/locks")
+CROWD = [name for name, facts in FOUND.items() if facts.constants["MAX_WORKERS"] != 1]
+WINDOW_S, LONG_HOLD_S = 0.04, 30e-6
+SHORT_S = 0.1
+
+
+def marker_of(name: str) -> type:
+    """The marker class of a lock by name."""
+    return FOUND[name].load().MARKER
+
+
+def shared(name: str) -> bool:
+    """Does the lock say that readers share?"""
+    return FOUND[name].constants["KIND"] == "shared"
+
+
+def call(base: int, cpu: int, marker: type, a: int, which: int) -> int:
+    """One verb of the lock at `a`, as worker `cpu`."""
+    return kernels.verb(sync_crew.world(base, cpu, marker), a, RMAP, which)
+
+
+def compile_for(base: int, marker: type, a: int) -> None:
+    """Compile both kernels for this lock before any fork."""
+    call(base, 0, marker, a, -1)
+    kernels.churn(sync_crew.world(base, 0, marker), a, RMAP, a, a, 0, 0, 0)
+    sync_crew.words(a, 8)[:] = 0
+
+
+def exclusion(base, lines, marker, workers, policy, ticks_per_s, cpus=None) -> list[str]:
+    """Let `workers` processes churn one lock for WINDOW_S; what went wrong."""
+    a, field, report = lines.take(), lines.take(3), lines.take(workers)
+    compile_for(base, marker, a)
+    sync_crew.header(base, "wait")[0] = policy
+
+    def job(cpu):
+        w = sync_crew.world(base, cpu, marker)
+        window, hold = int(WINDOW_S * ticks_per_s), int(LONG_HOLD_S * ticks_per_s)
+        return lambda: kernels.churn(
+            w, a, RMAP, field, report + 64 * cpu, workers, window, hold
+        )
+
+    sync_crew.Crew([job(cpu) for cpu in range(workers)], cpus).results()
+    figures = sync_crew.words(report, 8 * workers).reshape(workers, 8)
+    writes, reads, refused, bad = (int(figures[:, column].sum()) for column in range(4))
+    first = int(sync_crew.words(field + kernels.FIRST, 1)[0])
+    second = int(sync_crew.words(field + kernels.SECOND, 1)[0])
+    wrong = []
+    if not writes == first == second:
+        wrong.append(f"{writes} writes, but the counters stand at {first} and {second}")
+    if bad:
+        wrong.append(f"{bad} of {reads} read sections saw a writer")
+    if figures[:, :2].sum(axis=1).min() == 0:
+        wrong.append(f"a worker never got in:\n{figures}")
+    if sync_crew.header(base, "parked")[0] != 0:
+        wrong.append("somebody is still counted as parked")
+    return wrong
+
+
+@pytest.mark.parametrize("policy", [YIELD, PARK], ids=["yield", "park"])
+@pytest.mark.parametrize("name", CROWD)
+def test_exclusion(base, lines, ticks_per_s, name, policy):
+    assert exclusion(base, lines, marker_of(name), 3, policy, ticks_per_s) == []
+
+
+@pytest.mark.skipif(len(sync_crew.allowed_cpus()) < 2, reason="needs two CPUs")
+@pytest.mark.parametrize("name", CROWD)
+def test_exclusion_of_spinning_locks(base, lines, ticks_per_s, name):
+    cpus = sync_crew.allowed_cpus()[:2]
+    assert exclusion(base, lines, marker_of(name), 2, SPIN, ticks_per_s, cpus) == []
+
+
+@pytest.mark.parametrize("marker", [kernels.Open, kernels.Slippery])
+def test_exclusion_catches_a_broken_lock(base, lines, ticks_per_s, marker):
+    wrong = exclusion(base, lines, marker, 3, YIELD, ticks_per_s)
+    assert any("read sections saw" in sentence for sentence in wrong)
+    assert any("counters stand at" in sentence for sentence in wrong) == (marker is kernels.Open)
+
+
+# ---- try semantics: two workers of one process, so any wait would be for ever ----------------
+
+
+def tries(base, lines, marker, readers_share: bool) -> list[str]:
+    """Walk through what `try` must answer while nobody else is at work; what went wrong."""
+    a = lines.take()
+    compile_for(base, marker, a)
+    r = 1 if readers_share else 0
+    script = [
+        (0, TRY_WRITE, 1, "free"),
+        (1, TRY_WRITE, 0, "written"),
+        (1, TRY_READ, 0, "written"),
+        (0, UNLOCK_WRITE, 0, ""),
+        (1, TRY_READ, 1, "free again"),
+        (0, TRY_WRITE, 0, "read"),
+        (0, TRY_READ, r, "read"),
+        *([(0, UNLOCK_READ, 0, ""), (0, TRY_WRITE, 0, "still read by one")] if r else []),
+        (1, UNLOCK_READ, 0, ""),
+        (0, LOCK_WRITE, 0, "free after the readers"),
+        (1, TRY_READ, 0, "locked for writing"),
+        (0, UNLOCK_WRITE, 0, ""),
+        (1, LOCK_READ, 0, "free after a writer"),
+        (0, TRY_WRITE, 0, "locked for reading"),
+        (1, UNLOCK_READ, 0, ""),
+        (0, TRY_WRITE, 1, "free at the end"),
+    ]
+
+    def job():
+        wrong = []
+        for cpu, which, answer, state in script:
+            got = call(base, cpu, marker, a, which)
+            if got != answer:
+                wrong.append(f"worker {cpu}, verb {which}, lock {state}: {got}, not {answer}")
+        return wrong
+
+    return sync_crew.Crew([job]).results(timeout_s=2)[0]
+
+
+@pytest.mark.parametrize("name", CROWD)
+def test_try(base, lines, name):
+    assert tries(base, lines, marker_of(name), shared(name)) == []
+
+
+def test_try_catches_broken_locks(base, lines):
+    assert "verb 1, lock written: 1, not 0" in tries(base, lines, kernels.Open, False)[0]
+    assert "verb 1, lock free at the end" in tries(base, lines, kernels.Stuck, False)[-1]
+    with pytest.raises(sync_crew.Hung):
+        tries(base, lines, kernels.Rude, False)
+    assert tries(base, lines, kernels.Slippery, False) != []
+
+
+def test_null_lets_everything_pass(base, lines):
+    a, marker = lines.take(), marker_of("null")
+    assert [call(base, 0, marker, a, which) for which in range(6)] == [0, 1, 0, 0, 1, 0]
+    assert not sync_crew.words(a, 8).any()
+
+
+# ---- no lost wake-up: a worker that sleeps is woken by each way to release --------------------
+
+
+def wake_up(base, lines, marker, held_by: int, wanted: int) -> list[str]:
+    """One holds the lock, another sleeps for it under the policy park, the first lets go."""
+    a = lines.take()
+    compile_for(base, marker, a)
+    sync_crew.header(base, "wait")[0] = PARK
+    call(base, 0, marker, a, held_by)
+    crew = sync_crew.Crew([lambda: call(base, 1, marker, a, wanted)])
+    slept = sync_crew.asleep(crew.pids[0])
+    call(base, 0, marker, a, UNLOCK_WRITE if held_by == LOCK_WRITE else UNLOCK_READ)
+    waited = crew.results(timeout_s=2)[0]
+    wrong = [] if slept else ["the waiter never went to sleep"]
+    return wrong if waited > 0 else [*wrong, "the waiter says that the lock was free"]
+
+
+@pytest.mark.parametrize("name", CROWD)
+def test_wake_up(base, lines, name):
+    for held_by, wanted in ((LOCK_WRITE, LOCK_WRITE), (LOCK_WRITE, LOCK_READ)):
+        assert wake_up(base, lines, marker_of(name), held_by, wanted) == []
+    assert wake_up(base, lines, marker_of(name), LOCK_READ, LOCK_WRITE) == []
+
+
+def test_wake_up_catches_a_deaf_lock(base, lines):
+    with pytest.raises(sync_crew.Hung):
+        wake_up(base, lines, kernels.Deaf, LOCK_WRITE, LOCK_WRITE)
+
+
+# ---- readers ----------------------------------------------------------------------------------
+
+
+def readers_meet(base, lines, marker) -> bool:
+    """Do two processes that take the lock for reading meet inside, within SHORT_S?"""
+    a, inside = lines.take(), lines.take()
+    compile_for(base, marker, a)
+    count = sync_crew.words(inside, 2)
+
+    def job(cpu):
+        def enter_and_look():
+            call(base, cpu, marker, a, LOCK_READ)
+            count[cpu] = 1
+            met = sync_crew.until(lambda: count.sum() == 2, SHORT_S)
+            count[cpu] = 2 if met else -5  # nobody else can meet one who has left unmet
+            sync_crew.until(lambda: count.sum() != 3, SHORT_S if met else 0)
+            call(base, cpu, marker, a, UNLOCK_READ)
+            return met
+
+        return enter_and_look
+
+    return all(sync_crew.Crew([job(0), job(1)]).results())
+
+
+@pytest.mark.parametrize("name", CROWD)
+def test_readers_share(base, lines, name):
+    assert readers_meet(base, lines, marker_of(name)) == shared(name)
+
+
+def test_readers_share_catches_both_ways(base, lines):
+    assert readers_meet(base, lines, kernels.Slippery)
+    assert not readers_meet(base, lines, kernels.Deaf)
+
+
+# ---- what the policies of the reader-writer locks promise -------------------------------------
+
+
+def reader_may_join(base, lines, name: str) -> bool:
+    """A reader is inside and a writer waits: is another reader let in?"""
+    a, marker = lines.take(), marker_of(name)
+    compile_for(base, marker, a)
+    call(base, 0, marker, a, LOCK_READ)
+    sync_crew.header(base, "wait")[0] = PARK
+    crew = sync_crew.Crew([lambda: call(base, 1, marker, a, LOCK_WRITE)])
+    assert sync_crew.asleep(crew.pids[0])
+    joined = call(base, 2, marker, a, TRY_READ) == 1
+    if joined:
+        call(base, 2, marker, a, UNLOCK_READ)
+    call(base, 0, marker, a, UNLOCK_READ)
+    assert crew.results()[0] > 0
+    return joined
+
+
+@pytest.mark.parametrize(
+    ("name", "joins"),
+    [("rwsem_fifo", False), ("rwsem_reader_biased", True), ("rwsem_stealing", True)],
+)
+def test_a_reader_passes_a_waiting_writer(base, lines, name, joins):
+    assert reader_may_join(base, lines, name) == joins
+
+
+def readers_relay(base, lines, name: str, rounds: int) -> int:
+    """Two readers keep a lock read for ever, a writer waits; rounds until a reader is refused."""
+    a, marker = lines.take(), marker_of(name)
+    compile_for(base, marker, a)
+    call(base, 0, marker, a, LOCK_READ)
+    crew = sync_crew.Crew([lambda: call(base, 2, marker, a, LOCK_WRITE)])
+    inside = 0
+    for turn in range(rounds):
+        if call(base, 1 - inside, marker, a, TRY_READ) == 0:
+            break
+        call(base, inside, marker, a, UNLOCK_READ)
+        inside = 1 - inside
+        time.sleep(0.0005)  # let the writer look
+    call(base, inside, marker, a, UNLOCK_READ)
+    assert crew.results()[0] > 0
+    return turn
+
+
+def test_stealing_ends_the_starvation_of_a_writer(base, lines):
+    assert 1 < readers_relay(base, lines, "rwsem_stealing", 10_000) < 9_999
+
+
+def test_reader_biased_never_refuses_a_reader(base, lines):
+    assert readers_relay(base, lines, "rwsem_reader_biased", 300) == 299
+
+
+def test_stealing_hands_off_to_a_starved_reader(base, lines):
+    """Two writers pass the lock to each other by stealing; a reader that waits gets in."""
+    a, marker = lines.take(), marker_of("rwsem_stealing")
+    compile_for(base, marker, a)
+    call(base, 0, marker, a, LOCK_WRITE)
+    crew = sync_crew.Crew([lambda: call(base, 2, marker, a, LOCK_READ)])
+    refused = False
+    for _ in range(10_000):
+        call(base, 0, marker, a, UNLOCK_WRITE)
+        refused = call(base, 1, marker, a, TRY_WRITE) == 0
+        if refused:
+            break
+        time.sleep(0.0005)
+        call(base, 1, marker, a, UNLOCK_WRITE)
+        call(base, 0, marker, a, LOCK_WRITE)
+    assert refused
+    assert crew.results()[0] > 0
