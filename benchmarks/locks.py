@@ -1,8 +1,8 @@
 """Locks against their C twins, and what the histogram and the stop flag cost an operation.
 
-Uncontended: one worker takes and gives back a lock that is in its cache, with the raw verbs (the figures
-that sync/locking.py keeps are not part of it). Both sides poll a stop flag once an operation, as a
-worker's window does, and both look at the waiting policy when they release.
+Uncontended: one worker takes and gives back a lock that is in its cache, with the raw verbs (the
+figures that sync/locking.py keeps are not part of it). Both sides poll a stop flag once an
+operation, as a worker's window does, and both look at the waiting policy when they release.
 """
 
 import ctypes

@@ -47,7 +47,7 @@ class MeasuredEngine:
             columns = run.columns()
         finally:
             run.close()
-        return {**identity, **columns, "total_s": time.monotonic() - began}
+        return {**columns, **identity, "total_s": time.monotonic() - began}
 
     def close(self) -> None:
         """Nothing outlives an invocation."""

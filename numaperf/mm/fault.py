@@ -36,8 +36,10 @@ from numaperf.mm.page_table import (
     stamp_address,
 )
 from numaperf.mm.pages import (
+    FREE_BATCH,
     alloc_page,
     birth_stamp,
+    drain_free_batch,
     get_page,
     node_of,
     put_page,
@@ -277,10 +279,12 @@ def fault(w, mm, number, write):
             vma_end_read(w, vma)
         if did == AGAIN_WITH_MMAP_LOCK:
             did = _prepare_with_mmap_lock(w, mm, number)
-        if worker_at(w, w.cpu).lru_count >= ADD_BATCH:
-            drain_lru_batch(w)
-    end_operation(w)
+    me = worker_at(w, w.cpu)
     if did == COPIED:
-        me = worker_at(w, w.cpu)
         me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks
+    if me.lru_count >= ADD_BATCH:
+        drain_lru_batch(w)
+    if me.free_count >= FREE_BATCH:
+        drain_free_batch(w)
+    end_operation(w)
     return did

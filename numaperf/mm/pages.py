@@ -36,7 +36,7 @@ from numaperf.sync.primitives import (
     wake,
 )
 
-FREE_BATCH = 15
+FREE_BATCH, FREE_ROOM = 15, 31  # dead pages that wait until the end of an operation, at most
 
 
 @njit(**J)
@@ -84,10 +84,14 @@ def alloc_page(w, number):
 
 @njit(**ENTRY)
 def drain_free_batch(w):
-    """Take this worker's dead pages off the LRU and give their frames back."""
+    """Bury this worker's dead pages: off the reverse map and the LRU, and their frames given back.
+
+    Here, and not in the operation that dropped the last reference, a design may take a lock.
+    """
     me = worker_at(w, w.cpu)
     for i in range(me.free_count):
         page = peek(me.at_free_batch + 8 * i)
+        rmap_free_page(w, page)
         if load(w, page_at(w, page).at_flags) & PG_LRU != 0:
             lru_delete(w, page, node_of(w, page))
         slab_free(w, SLAB_FRAME + node_of(w, page), page)
@@ -96,16 +100,12 @@ def drain_free_batch(w):
 
 @njit(**J)
 def _free_page(w, page):
-    """Nobody refers to the page: its rmap owner loses it; the frame goes with the next batch."""
-    rmap_free_page(w, page)
-    if load(w, page_at(w, page).at_flags) & PG_LRU == 0:
-        slab_free(w, SLAB_FRAME + node_of(w, page), page)
-        return
+    """Nobody refers to the page any more: it waits for the next burial."""
     me = worker_at(w, w.cpu)
+    if me.free_count == FREE_ROOM:
+        drain_free_batch(w)
     poke(me.at_free_batch + 8 * me.free_count, page)
     me.free_count += 1
-    if me.free_count == FREE_BATCH:
-        drain_free_batch(w)
 
 
 @njit(**J)

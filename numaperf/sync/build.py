@@ -7,6 +7,7 @@ imports; so the cache folder's name is a hash over ALL kernel sources, Numba's v
 layout, and an edit anywhere gives a new folder. This module must be imported before numba.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -60,4 +61,24 @@ def _use_cache() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy must not start threads: we fork
 
 
+def _lock_cache_writes() -> None:
+    """Let one process at a time add to a kernel's cache index.
+
+    Numba numbers a new entry after reading the index, so two processes that compile two worlds of
+    one kernel at once give both the same data file, and one world then loads the other's code
+    (seen with 0.68: numba/core/caching.py, IndexDataCacheFile.save).
+    """
+    from numba.core.caching import IndexDataCacheFile
+
+    save = IndexDataCacheFile.save
+
+    def save_alone(self, key, data):
+        with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "writing.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, or the process dies
+            return save(self, key, data)
+
+    IndexDataCacheFile.save = save_alone
+
+
 _use_cache()
+_lock_cache_writes()

@@ -108,6 +108,18 @@ def test_missing_files_are_normal(machine):
     assert [cpu.core for cpu in found.cpus] == list(range(16)) and found.caches == ()
 
 
+def test_without_the_online_list_each_cpu_tells_for_itself(machine):
+    root = machine("offline")
+    (root / "sys/devices/system/cpu/online").unlink()
+    assert ranges(read(root).online) == "0-2,4-10,12-15"
+
+
+def test_a_cpu_that_no_node_lists_belongs_to_the_first(machine):
+    root = machine("two_sockets")
+    (root / "sys/devices/system/node/node1/cpulist").unlink()
+    assert [ranges(node.cpus) for node in read(root).nodes] == ["0-15", ""]
+
+
 def test_without_distance_files_nodes_are_10_and_20(machine):
     root = machine("four_nodes_smt")
     for node in range(4):

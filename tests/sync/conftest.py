@@ -28,6 +28,9 @@ def quiet_header(base):
     sync_crew.words(base, layout.HEADER.itemsize // 8)[:] = 0
     sync_crew.header(base, "wait")[0] = layout.YIELD
     sync_crew.header(base, "epoch")[0] = 1
+    yield
+    for crew in list(sync_crew.Crew.running):  # of a test that failed in between
+        crew.end()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Crews: a few forked processes that run jobs over one shared segment, watched by a clock.
 
-A job is a function of no arguments; what it returns comes back to the parent as JSON. A crew that is
-not done in time is killed and `Hung` is raised: that is how a lost wake-up shows.
+A job is a function of no arguments; what it returns comes back to the parent as JSON. A crew that
+is not done in time is killed and `Hung` is raised: that is how a lost wake-up shows.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from numaperf.sync import build, layout, measured  # noqa: F401
 from numaperf.sync.world import Measured, World
@@ -78,9 +78,12 @@ def _child(job: Callable[[], object], cpu: int | None, pipe: int) -> None:
 class Crew:
     """Running jobs, one process each; `pids` in the order of the jobs."""
 
+    running: ClassVar[list["Crew"]] = []
+
     def __init__(
         self, jobs: Sequence[Callable[[], object]], cpus: Sequence[int] | None = None
     ) -> None:
+        Crew.running.append(self)
         self.pids: list[int] = []
         self.pipes: list[int] = []
         for number, job in enumerate(jobs):
@@ -106,15 +109,15 @@ class Crew:
                     del left[pipe]
         codes = self.end()
         if left:
-            raise Hung(f"{len(left)} of {len(self.pids)} jobs not done in {timeout_s} s")
+            raise Hung(f"{len(left)} of {len(codes)} jobs not done in {timeout_s} s")
         for code, answer in zip(codes, answers, strict=True):
             assert code == 0, f"a job died (wait status {code}): {answer.decode()}"
         return [json.loads(answer) for answer in answers]
 
     def end(self) -> list[int]:
         """Kill what still runs, collect everything; returns the wait statuses."""
-        if not self.pids:
-            return []
+        if self in Crew.running:
+            Crew.running.remove(self)
         for pid in self.pids:
             os.kill(pid, signal.SIGKILL)  # no more than a note to those that have ended
         codes = [os.waitpid(pid, 0)[1] for pid in self.pids]
@@ -125,7 +128,7 @@ class Crew:
 
 
 def asleep(pid: int, timeout_s: float = 5.0) -> bool:
-    """Wait until the process sleeps in the kernel for three looks in a row; False if it does not."""
+    """Wait until the process sleeps in the kernel, three looks in a row; returns whether it did."""
     deadline, looks = time.monotonic() + timeout_s, 0
     while time.monotonic() < deadline:
         with open(f"/proc/{pid}/stat") as stat:

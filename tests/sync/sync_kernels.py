@@ -35,6 +35,12 @@ def verb(w, a, k, which):
     return 0
 
 
+@njit(**ENTRY)
+def nudge(address, by):
+    """Add to a word atomically."""
+    return fetch_add(address, by)
+
+
 @njit(**J)
 def bump(address, by):
     """Add to a plain counter, without a lock of its own."""
@@ -73,10 +79,10 @@ def churn(w, a, k, field, report, crew, window, long_hold):
             bump(report + WAITED, locks.write_lock(w, a, k))
         elif way == 1:
             bump(report + WAITED, locks.read_lock(w, a, k))
-        elif way == 2 and not locks.try_write_lock(w, a, k):
-            way = -1
-        elif way == 3 and not locks.try_read_lock(w, a, k):
-            way = -1
+        elif way == 2:
+            way = 2 if locks.try_write_lock(w, a, k) else -1
+        else:
+            way = 3 if locks.try_read_lock(w, a, k) else -1
         if way == 0 or way == 2:
             bump(field + FIRST, 1)
             second = peek(field + SECOND)
