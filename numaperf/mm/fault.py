@@ -279,6 +279,8 @@ def fault(w, mm, number, write):
             vma_end_read(w, vma)
         if did == AGAIN_WITH_MMAP_LOCK:
             did = _prepare_with_mmap_lock(w, mm, number)
+        if did == AGAIN and worker_at(w, w.cpu).lru_count >= ADD_BATCH:
+            drain_lru_batch(w)
     me = worker_at(w, w.cpu)
     if did == COPIED:
         me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks

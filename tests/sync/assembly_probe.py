@@ -6,12 +6,16 @@ Run by test_lock_assembly.py with the disk cache off: there is no assembly of ca
 import json
 import re
 
-from numaperf.sync import build  # noqa: I001  (sets the cache folder before numba)
-
 from numba import njit, typeof, types
 
 from numaperf import discover
-from numaperf.sync import histogram, locks, measured, rcu  # noqa: F401
+from numaperf.sync import (  # noqa: F401
+    build,  # noqa: I001  (sets the cache folder before numba)
+    histogram,
+    locks,
+    measured,
+    rcu,
+)
 from numaperf.sync.world import Measured, World
 
 REFCOUNT = re.compile(r"NRT_(incref|decref)", re.IGNORECASE)
