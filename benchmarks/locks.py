@@ -6,14 +6,13 @@ operation, as a worker's window does, and both look at the waiting policy when t
 """
 
 import ctypes
-import mmap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import ratio
 from numaperf import discover
+from numaperf.machine import memory
 from numaperf.sync import build, layout, measured  # noqa: F401
 
 from numba import njit  # isort: skip
@@ -23,11 +22,9 @@ from numaperf.sync.histogram import begin, end
 from numaperf.sync.locks import read_lock, read_unlock, write_lock, write_unlock
 from numaperf.sync.world import Measured, World
 
-MAP_NORESERVE = 0x4000  # Python names it from 3.13 on
-OPS = 200_000
 REPEATS = 60
 SAMPLE_MASK = 63  # the sampling rule for operations of some 10 ns and more
-WORK = 10  # pauses that stand for an operation of about 500 ns
+OPERATION_NS = 500  # length of the operation whose histogram and stop flag are weighed
 
 
 class NoDesign(NamedTuple):
@@ -111,33 +108,23 @@ def layout_macros() -> dict[str, int]:
     }
 
 
-@contextmanager
-def segment() -> Iterator[int]:
-    """A private sparse segment, all zero (waiting policy spin); gives its base address."""
-    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-    memory = mmap.mmap(-1, layout.SEGMENT_BYTES, flags=flags)
-    first = ctypes.c_char.from_buffer(memory)
-    try:
-        yield ctypes.addressof(first)
-    finally:
-        del first
-        memory.close()
+Loop = Callable[[int], object]  # runs so many operations
 
 
-def _pair(kernel, w, library, name: str, count: int) -> list[Callable[[], object]]:
+def _pair(kernel, w, library, name: str) -> list[Loop]:
     """Our loop and its C twin over the same lock."""
     header = layout.HEADER.fields
-    a, stop = w.base + header["giant"][1], w.base + header["stop"][1]
-    calls = [lambda: kernel(w, a, layout.RMAP, stop, count)]
+    a, stop, k = w.base + header["giant"][1], w.base + header["stop"][1], int(layout.RMAP)
+    loops: list[Loop] = [lambda count: kernel(w, a, k, stop, count)]
     if library is not None and hasattr(library, f"loop_{name}"):
         twin = getattr(library, f"loop_{name}")
         twin.argtypes = [Twin, *[ctypes.c_int64] * 4]
         twin.restype = ctypes.c_int64
-        calls.append(lambda: twin(Twin(w.base, 0), a, layout.RMAP, stop, count))
-    return calls
+        loops.append(lambda count: twin(Twin(w.base, 0), a, k, stop, count))
+    return loops
 
 
-def lock_rows(base: int, repeats: int, count: int) -> list[dict]:
+def lock_rows(base: int, repeats: int) -> list[dict]:
     """Rows lock_<name>, and lock_<name>_read where readers share."""
     library = ratio.compiled(Path(__file__).with_suffix(".c"), layout_macros())
     found = []
@@ -148,15 +135,14 @@ def lock_rows(base: int, repeats: int, count: int) -> list[dict]:
             cases.append((f"{name}_read", reads))
         for case, kernel in cases:
             ctypes.memset(base + layout.HEADER.fields["giant"][1], 0, 64)
-            ours, *twin = ratio.fastest(_pair(kernel, w, library, case, count), repeats)
+            ours, *twin = ratio.per_operation(_pair(kernel, w, library, case), repeats)
             missing = "gcc (not found)" if library is None else "gcc (no twin in locks.c)"
             reference = "gcc" if twin else missing
-            reference_ns = twin[0] / count if twin else None
-            found.append(ratio.row(f"lock_{case}", ours / count, reference, reference_ns))
+            found.append(ratio.row(f"lock_{case}", ours, reference, twin[0] if twin else None))
     return found
 
 
-def window_rows(base: int, repeats: int, count: int) -> list[dict]:
+def window_rows(base: int, repeats: int) -> list[dict]:
     """Rows empty_op, and window_cost: an operation of about 500 ns with all that a window adds."""
     null = discover.variants("sync/locks")["null"].load().MARKER()
     w = World(base, 0, NoDesign(), null, Measured())
@@ -166,21 +152,29 @@ def window_rows(base: int, repeats: int, count: int) -> list[dict]:
         base + layout.TABLES["worker"].offset + layout.WORKER.fields["sample_mask"][1]
     )
     me.value = SAMPLE_MASK
-    (alone,) = ratio.fastest([lambda: empty(w, a, layout.RMAP, stop, count)], repeats)
-    few = max(count // 40, 1)
-    bare, kept = ratio.fastest(
-        [lambda: work(few, WORK), lambda: timed_work(w, stop, few, WORK)], repeats
+    (alone,) = ratio.per_operation(
+        [lambda count: empty(w, a, int(layout.RMAP), stop, count)], repeats
+    )
+    (pause_ns,) = ratio.per_operation([lambda count: work(count, 1)], repeats)
+    pauses = max(round(OPERATION_NS / pause_ns), 1)
+    bare, kept = ratio.per_operation(
+        [
+            lambda count: work(count, pauses),
+            lambda count: timed_work(w, stop, count, pauses),
+        ],
+        repeats,
     )
     return [
-        ratio.row("empty_op", alone / count, "none", None),
-        ratio.row("window_cost", kept / few, "no stop flag, no histogram", bare / few),
+        ratio.row("empty_op", alone, "none", None),
+        ratio.row("window_cost", kept, "no stop flag, no histogram", bare),
     ]
 
 
-def rows(repeats: int = REPEATS, count: int = OPS) -> list[dict]:
-    """All rows of this benchmark, `count` operations a timing, `repeats` timings of each."""
-    with segment() as base:
-        return lock_rows(base, repeats, count) + window_rows(base, repeats, count)
+def rows(repeats: int = REPEATS) -> list[dict]:
+    """All rows of this benchmark: minima over `repeats` interleaved timings of each."""
+    with memory.Segment.create(layout.SEGMENT_BYTES) as segment:
+        base = segment.map()
+        return lock_rows(base, repeats) + window_rows(base, repeats)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
@@ -27,6 +28,23 @@ def row(name: str, ours_ns: float, reference: str, reference_ns: float | None) -
         "reference_ns": rounded,
         "ratio": ratio,
     }
+
+
+def per_operation(
+    loops: Sequence[Callable[[int], object]], repeats: int, timing_ns: int = 2_000_000
+) -> list[float]:
+    """Shortest time of an operation in ns, of each `loop(count)` that runs `count` of them.
+
+    All loops run the same count, such that one timing of the first takes about `timing_ns`: far
+    above what the call from Python costs.
+    """
+    count, took = 1000, 0.0
+    while took < timing_ns / 10:
+        count *= 2
+        (took,) = fastest([partial(loops[0], count)], 3)
+    count = max(round(count * timing_ns / took), 1)
+    best = fastest([partial(loop, count) for loop in loops], repeats)
+    return [nanoseconds / count for nanoseconds in best]
 
 
 def fastest(candidates: Sequence[Callable[[], object]], repeats: int) -> list[float]:

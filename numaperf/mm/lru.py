@@ -73,15 +73,6 @@ def lru_unlink(w, page, node):
 
 
 @njit(**J)
-def lru_delete(w, page, node):
-    """Take a page off its list, if it is still on it."""
-    lru_lock(w, node)
-    if load(w, page_at(w, page).at_flags) & PG_LRU != 0:
-        lru_unlink(w, page, node)
-    lru_unlock(w, node)
-
-
-@njit(**J)
 def lru_add(w, page):
     """Queue a new page for the LRU (folio_add_lru); the batch is drained before the next fault."""
     me = worker_at(w, w.cpu)

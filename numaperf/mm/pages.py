@@ -7,7 +7,7 @@ mappings, the swap cache, whoever isolated it, and the LRU batch it waits in. Th
 from numba import njit
 
 from numaperf.mm.hooks import rmap_free_page
-from numaperf.mm.lru import lru_delete
+from numaperf.mm.lru import lru_lock, lru_unlink, lru_unlock
 from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import (
     BIRTH_WORD,
@@ -89,11 +89,22 @@ def drain_free_batch(w):
     Here, and not in the operation that dropped the last reference, a design may take a lock.
     """
     me = worker_at(w, w.cpu)
+    held = -1
+    for i in range(me.free_count):
+        page = peek(me.at_free_batch + 8 * i)
+        if load(w, page_at(w, page).at_flags) & PG_LRU != 0:
+            node = node_of(w, page)
+            if node != held:
+                if held >= 0:
+                    lru_unlock(w, held)
+                lru_lock(w, node)
+                held = node
+            lru_unlink(w, page, node)
+    if held >= 0:
+        lru_unlock(w, held)
     for i in range(me.free_count):
         page = peek(me.at_free_batch + 8 * i)
         rmap_free_page(w, page)
-        if load(w, page_at(w, page).at_flags) & PG_LRU != 0:
-            lru_delete(w, page, node_of(w, page))
         slab_free(w, SLAB_FRAME + node_of(w, page), page)
     me.free_count = 0
 

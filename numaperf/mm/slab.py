@@ -6,12 +6,13 @@ until every reader that may hold it has left; running out of rows waits for that
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.tables import LIMBO_HALF, limbo_at
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import ENTRY, J
-from numaperf.sync.layout import POOL, slab_at, worker_at
+from numaperf.sync.layout import POOL, SLAB_FRAME, SLAB_PT, SLAB_SWAP, slab_at, worker_at
 from numaperf.sync.locking import spin_lock, spin_unlock
-from numaperf.sync.primitives import touch
+from numaperf.sync.primitives import compute, touch
 from numaperf.sync.rcu import grace_period_over, start_grace_period, synchronize_rcu
 
 BATCH = 16  # rows moved between a worker's list and the shared one at a time
@@ -81,6 +82,8 @@ def slab_alloc(w, k):
     if row == 0:
         worker_at(w, w.cpu).error = k + 1
         return 0
+    if k < SLAB_FRAME and k != SLAB_PT and k != SLAB_SWAP:
+        compute(w, path.ALLOCATE)
     link = link_of(w, k, row)
     touch(w, link, 1)
     poke(cache + HEAD, peek(link))

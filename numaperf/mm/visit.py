@@ -10,6 +10,7 @@ that never moved has no migration entries.
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import (
     PG_EXCLUSIVE,
@@ -25,7 +26,7 @@ from numaperf.mm.tables import (
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import numbered, worker_at
-from numaperf.sync.primitives import add, bit_and, load, store, touch
+from numaperf.sync.primitives import add, bit_and, compute, load, store, touch
 
 PURPOSES = ("referenced", "unmap", "restore", "count", "count_early")
 REFERENCED, UNMAP, RESTORE, COUNT, COUNT_EARLY = numbered(5)
@@ -93,17 +94,20 @@ def rmap_one(w, mm, number, page, purpose):
     """Visit virtual page `number` of `mm`; the design keeps its page tables from going away."""
     me = worker_at(w, w.cpu)
     me.walk_visits += 1
+    compute(w, path.VISIT)
     touch(w, mm_at(w, mm).at_pgd, 0)
     t = find_table(w, mm, number)
     if t == 0:
         me.wasted_no_table += 1
         return
+    compute(w, path.MAP_PTE)
     pte = pte_address(w, t, number)
     touch(w, pte, 0)
     if load(w, pte) == 0:
         me.wasted_empty += 1
         return
     pte_lock(w, t)
+    compute(w, path.CHECK_PTE)
     value = peek(pte)
     if value & PTE_PRESENT != 0 and value >> PTE_SHIFT == page:
         _act(w, mm, number, page, pte, value, purpose)

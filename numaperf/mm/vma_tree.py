@@ -8,12 +8,13 @@ keys from pivot[i] on, a node that empties is dropped, nodes are not merged othe
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.slab import rcu_free, slab_alloc
 from numaperf.mm.tables import FANOUT, FIRST, mm_at, vma_at, vma_node_at
 from numaperf.sync.atoms import copy_bytes, peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_VMA_NODE, numbered
-from numaperf.sync.primitives import load, store, touch
+from numaperf.sync.primitives import compute, load, store, touch
 
 INNER, LEAF = numbered(2)
 
@@ -23,6 +24,7 @@ def _entry_for(w, node, page):
     """Index of the last entry whose pivot is not above `page`, or -1."""
     touch(w, node.addr, 0)
     touch(w, node.at_slot, 0)
+    compute(w, path.TREE_NODE)
     i = node.count - 1
     while i >= 0 and peek(node.at_pivot + 8 * i) > page:
         i -= 1

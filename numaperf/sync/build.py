@@ -61,24 +61,31 @@ def _use_cache() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy must not start threads: we fork
 
 
-def _lock_cache_writes() -> None:
-    """Let one process at a time add to a kernel's cache index.
+def _guard_cache_index() -> None:
+    """Let one process at a time add to a kernel's cache index, and survive strangers in it.
 
     Numba numbers a new entry after reading the index, so two processes that compile two worlds of
     one kernel at once give both the same data file, and one world then loads the other's code
-    (seen with 0.68: numba/core/caching.py, IndexDataCacheFile.save).
+    (seen with 0.68: numba/core/caching.py, IndexDataCacheFile.save). And an index that names the
+    marker of a design whose package is gone cannot be read: it is begun anew.
     """
     from numba.core.caching import IndexDataCacheFile
 
-    save = IndexDataCacheFile.save
+    save, load_index = IndexDataCacheFile.save, IndexDataCacheFile._load_index
+
+    def load_known(self):
+        try:
+            return load_index(self)
+        except (ImportError, AttributeError):
+            return {}
 
     def save_alone(self, key, data):
         with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "writing.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, or the process dies
             return save(self, key, data)
 
-    IndexDataCacheFile.save = save_alone
+    IndexDataCacheFile.save, IndexDataCacheFile._load_index = save_alone, load_known
 
 
 _use_cache()
-_lock_cache_writes()
+_guard_cache_index()

@@ -94,6 +94,7 @@ answer_primitives(
     park=_call(lambda w, a, value: _park(w, a, value)),
     unpark=_call(lambda w, a, count: _unpark(a, count)),
     relax=_call(lambda w, spins: _relax(w, spins)),
+    compute=_instruction(emit.compute),
     touch=_instruction(lambda context, builder, a, write: None),
     copy_page=_instruction(emit.copy_bytes(4096)),
     clear_page=_instruction(emit.clear_bytes(4096)),

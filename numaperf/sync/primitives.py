@@ -130,6 +130,11 @@ def touch(w, a, write) -> None:
 
 
 @_primitive
+def compute(w, cycles) -> None:
+    """Spend about so many cycles (1 or more) on instructions that touch no memory: mm/path.py."""
+
+
+@_primitive
 def copy_page(w, to, source) -> None:
     """Copy 4096 bytes between page frames."""
 

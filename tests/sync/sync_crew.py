@@ -18,6 +18,7 @@ from numaperf.sync import build, layout, measured  # noqa: F401
 from numaperf.sync.world import Measured, World
 
 import numpy as np  # isort: skip
+from numba import typeof  # isort: skip
 
 PR_SET_PDEATHSIG = 1
 PATIENCE_S = 10.0  # a crew that needs this long hangs; its work takes some 0.1 s
@@ -30,6 +31,11 @@ class NoDesign(NamedTuple):
 
 class Hung(Exception):
     """A crew was killed because it did not finish in time."""
+
+
+def compiled(kernel, *arguments: object) -> None:
+    """Compile `kernel` for such arguments without running it: before a fork, or where it waits."""
+    kernel.compile(tuple(typeof(argument) for argument in arguments))
 
 
 def words(address: int, count: int) -> np.ndarray:

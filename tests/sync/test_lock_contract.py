@@ -40,9 +40,9 @@ def call(base: int, cpu: int, marker: type, a: int, which: int) -> int:
 
 def compile_for(base: int, marker: type, a: int) -> None:
     """Compile both kernels for this lock before any fork."""
-    call(base, 0, marker, a, -1)
-    kernels.churn(sync_crew.world(base, 0, marker), a, RMAP, a, a, 0, 0, 0)
-    sync_crew.words(a, 8)[:] = 0
+    w = sync_crew.world(base, 0, marker)
+    sync_crew.compiled(kernels.verb, w, a, RMAP, 0)
+    sync_crew.compiled(kernels.churn, w, a, RMAP, a, a, 0, 0, 0)
 
 
 def exclusion(base, lines, marker, workers, policy, ticks_per_s, cpus=None) -> list[str]:
