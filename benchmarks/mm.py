@@ -1,7 +1,7 @@
 """The memory manager against a cold copy, and its visits and AVCs against the kernel's figures.
 
-The kernel's nanoseconds were measured on a 2-CPU Zen 4 guest with Linux 6.18, the rows' reference says
-so; this machine may be another one. Families are alone in the segment, all in one process.
+The kernel's nanoseconds were measured on a 2-CPU Zen 4 guest with Linux 6.18, the rows' reference
+says so; this machine may be another one. Families are alone in the segment, all in one process.
 """
 
 import ctypes

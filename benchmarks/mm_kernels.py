@@ -1,4 +1,7 @@
-"""Timed loops inside kernels, for benchmarks/mm.py: the call from Python is not part of the figure."""
+"""Timed loops inside kernels, for benchmarks/mm.py.
+
+The call from Python is not part of the figure.
+"""
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
 
@@ -15,7 +18,10 @@ from numaperf.workloads.family import WRITE
 
 @njit(**ENTRY)
 def write_pages(w, mm, start, order, count):
-    """Write pages start + order[i] (int64 array at address `order`); ticks, or -1 unless all copied."""
+    """Write pages start + order[i] (int64 array at address `order`).
+
+    Ticks, or -1 unless all copied.
+    """
     began = ticks()
     copied = 0
     for i in range(count):

@@ -15,7 +15,10 @@ class Engine(Protocol):
         """Load, and where needed compile, what the plan needs; `progress` gets one line a step."""
 
     def run(self, cell: Cell, invocation: int, attempt: int, seed: int) -> Row:
-        """One fresh group of workers runs one cell; a death or a failed check is a row, no raise."""
+        """One fresh group of workers runs one cell.
+
+        A death or a failed check is a row, no raise.
+        """
 
     def close(self) -> None:
         """Leave no process and no shared memory."""

@@ -1,6 +1,7 @@
 """The shared segment of one run, seen from Python: mapped, laid out, read as NumPy arrays.
 
-Kernels see typed rows, Python sees the same tables as structured arrays: `segment.rows("worker", n)`.
+Kernels see typed rows, Python sees the same tables as structured arrays: `segment.rows("worker",
+n)`.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)

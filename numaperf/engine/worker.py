@@ -1,7 +1,7 @@
 """One worker: a forked process, pinned, that maps the segment itself and runs the kernels.
 
-It reports once, at the end, over its pipe: what it observed of itself. All figures of the run are in
-the shared rows already.
+It reports once, at the end, over its pipe: what it observed of itself. All figures of the run are
+in the shared rows already.
 """
 
 import json

@@ -4,7 +4,8 @@ Scans every page table of every live address space and holds the findings agains
 - each process reads what it last wrote or inherited (stamps, and the birth word of each copy)
 - each page's mapcount and references are those found, and the design's walk finds the same mappings
 - each swap slot counts the entries found, and its cached page is the one that names it
-- each page frame and swap slot is mapped, cached or free: none lost, none free and used, none free twice
+- each page frame and swap slot is mapped, cached or free: none lost, none free and used, none
+  free twice
 - each PTE lies in a VMA
 
 Single-threaded, and it shares nothing with the operations but the tables. Returns a code of
@@ -205,7 +206,10 @@ def _forget(w):
 
 @njit(**ENTRY)
 def check(w):
-    """Run the oracle; returns a code of FAILURES. The checksum is left in the worker row's `random`."""
+    """Run the oracle; returns a code of FAILURES.
+
+    The checksum is left in the worker row's `random`.
+    """
     _forget(w)
     worker_at(w, w.cpu).random = 0
     code = _scan_all(w)

@@ -1,14 +1,15 @@
 """Page faults: first touch, copy-on-write or reuse, and the way to swap-in.
 
-Models handle_mm_fault, do_anonymous_page, do_wp_page and wp_page_copy of mm/memory.c (6.18). The VMA
-is held for READ; only the first anonymous fault of a VMA takes mmap_lock, for READ. A COW fault
-copies outside the PTL, takes the PTL again and looks whether the PTE is still what it was; it asks
-the design for nothing but the new page's owner.
+Models handle_mm_fault, do_anonymous_page, do_wp_page and wp_page_copy of mm/memory.c (6.18). The
+VMA is held for READ; only the first anonymous fault of a VMA takes mmap_lock, for READ. A COW
+fault copies outside the PTL, takes the PTL again and looks whether the PTE is still what it was;
+it asks the design for nothing but the new page's owner.
 
-Written stamps: a write leaves a new stamp in the page and in the oracle's table, both under the PTL,
-so that the check can tell what each process must read.
+Written stamps: a write leaves a new stamp in the page and in the oracle's table, both under the
+PTL, so that the check can tell what each process must read.
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
@@ -18,7 +19,7 @@ from numaperf.mm.hooks import (
     rmap_reuse_page,
     rmap_unprepared,
 )
-from numaperf.mm.lru import ADD_BATCH, lru_add
+from numaperf.mm.lru import ADD_BATCH, lru_queue
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.mmap_lock import (
     lock_vma_under_rcu,
@@ -43,6 +44,7 @@ from numaperf.mm.pages import (
     get_page,
     node_of,
     put_page,
+    put_page_refs,
     reads_as,
     sole_reference,
     try_lock_page,
@@ -52,6 +54,7 @@ from numaperf.mm.pages import (
 from numaperf.mm.swap_in import swap_in
 from numaperf.mm.tables import (
     BIRTH_WORD,
+    PG_BATCHED,
     PG_EXCLUSIVE,
     PTE_ACCESSED,
     PTE_PRESENT,
@@ -70,9 +73,10 @@ from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
 from numaperf.sync.locking import lock_stats
 from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
 
-NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN, AGAIN, AGAIN_WITH_MMAP_LOCK = range(
-    -2, 7
-)
+NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-2, 5)
+AGAIN, AGAIN_WITH_MMAP_LOCK = 5, 6  # within a fault: look at everything anew
+
+TWO = np.int64(2)
 
 
 @njit(**J)
@@ -96,9 +100,10 @@ def _own_new_page(w, page, mm, vma):
     """A page made for this fault: exclusive, owned by the faulting VMA, queued for the LRU."""
     p = page_at(w, page)
     p.mapcount = 1
-    p.flags = PG_EXCLUSIVE
+    p.refcount = 2  # the PTE's and the LRU batch's; nobody else knows the page yet
+    p.flags = PG_EXCLUSIVE | PG_BATCHED
     rmap_new_page(w, page, mm, vma)
-    lru_add(w, page)
+    lru_queue(w, page)
 
 
 @njit(**J)
@@ -148,7 +153,10 @@ def _first_touch(w, mm, vma, t, number):
 
 @njit(**J)
 def _made_exclusive(w, mm, vma, page):
-    """wp_can_reuse_anon_folio: is the page the faulting process's alone? Then it becomes its own."""
+    """wp_can_reuse_anon_folio.
+
+    Is the page the faulting process's alone? Then it becomes its own.
+    """
     p = page_at(w, page)
     if load(w, p.at_mapcount) != 1 or not sole_reference(w, page) or not try_lock_page(w, page):
         return False
@@ -192,8 +200,7 @@ def _copy_on_write(w, mm, vma, t, number, old):
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
     add(w, page_at(w, old).at_mapcount, -1)
     pte_unlock(w, t)
-    put_page(w, old)  # the mapping's reference
-    put_page(w, old)  # ours
+    put_page_refs(w, old, TWO)  # the mapping's reference and ours
     return COPIED
 
 
@@ -225,7 +232,10 @@ def _write_present(w, mm, vma, t, number):
 
 @njit(**J)
 def _read_present(w, t, number):
-    """A read of a present page; counts a read of anything but what was last written or inherited."""
+    """A read of a present page.
+
+    Counts a read of anything but what was last written or inherited.
+    """
     pte = pte_address(w, t, number)
     pte_lock(w, t)
     value = peek(pte)

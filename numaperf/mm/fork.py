@@ -1,9 +1,9 @@
 """fork: a child address space with the parent's VMAs, page tables copied and write-protected.
 
-Models dup_mmap and copy_page_range of mm/mmap.c and mm/memory.c (6.18): mmap_lock of both for WRITE,
-every VMA of the parent write-locked, the tree copied node by node, each VMA copied and handed to
-the design, then the PTEs of the VMAs that have ever faulted, table by table, under both PTLs. A VMA
-that never faulted costs its row and nothing else.
+Models dup_mmap and copy_page_range of mm/mmap.c and mm/memory.c (6.18): mmap_lock of both for
+WRITE, every VMA of the parent write-locked, the tree copied node by node, each VMA copied and
+handed to the design, then the PTEs of the VMAs that have ever faulted, table by table, under both
+PTLs. A VMA that never faulted costs its row and nothing else.
 
 Changed: all VMAs are copied and the child's tree published before the first PTE is copied (the
 kernel takes them in turn), so that a walk that finds the child by its tree finds whole VMAs.

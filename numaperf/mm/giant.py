@@ -1,4 +1,7 @@
-"""The giant lock model: one lock around every operation, faults included. Elsewhere these do nothing."""
+"""The giant lock model: one lock around every operation, faults included.
+
+Elsewhere these do nothing.
+"""
 
 from numba import njit
 

@@ -1,7 +1,7 @@
 """The hooks of a reverse-mapping design: all that the memory manager ever asks of one.
 
-A design file answers each for worlds with its marker, by `register_design` (rmap/). Arguments are row
-numbers. What each may rely on is said here; what it locks is the design's own business.
+A design file answers each for worlds with its marker, by `register_design` (rmap/). Arguments are
+row numbers. What each may rely on is said here; what it locks is the design's own business.
 """
 
 import inspect
@@ -33,7 +33,10 @@ def rmap_new_page(w, page, mm, vma):
 
 
 def rmap_reuse_page(w, page, mm, vma):
-    """The sole mapper writes: the page moves to the faulting process (folio_move_anon_rmap); PTL held."""
+    """The sole mapper writes: the page moves to the faulting process (folio_move_anon_rmap).
+
+    PTL held.
+    """
     raise NotImplementedError
 
 
@@ -48,7 +51,10 @@ def rmap_free_page(w, page):
 
 
 def rmap_fork_mm(w, parent, child):
-    """Fork begins: before any VMA is copied; mmap_lock of both held for write. False: out of rows."""
+    """Fork begins: before any VMA is copied; mmap_lock of both held for write. False.
+
+    Out of rows.
+    """
     raise NotImplementedError
 
 
@@ -76,7 +82,10 @@ def rmap_walk(w, page, purpose):
 
 
 def rmap_owner(w, page):
-    """Serial number of the process whose object the page names (0: none). For reports and checks."""
+    """Serial number of the process whose object the page names (0: none).
+
+    For reports and checks.
+    """
     raise NotImplementedError
 
 

@@ -7,12 +7,12 @@ a page found referenced goes back to the head (simplified: one list, a second ch
 
 from numba import njit
 
-from numaperf.mm.tables import PG_BATCHED, PG_LRU, page_at
+from numaperf.mm.tables import PG_LRU, page_at
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import LRU, header_at, worker_at
 from numaperf.sync.locking import spin_lock, spin_unlock
-from numaperf.sync.primitives import add, bit_and, bit_or, load, touch
+from numaperf.sync.primitives import bit_and, touch
 
 ADD_BATCH = 31  # PAGEVEC_SIZE of Linux 6.9 and later (include/linux/folio_batch.h)
 HEAD, TAIL, LENGTH = 0, 8, 16
@@ -38,7 +38,7 @@ def lru_unlock(w, node):
 
 @njit(**J)
 def lru_push(w, page, node):
-    """Put a page at the head; lruvec lock held."""
+    """Put a page at the head; lruvec lock held. The caller sets PG_LRU."""
     lru = lru_of(w, node)
     p = page_at(w, page)
     first = peek(lru + HEAD)
@@ -51,7 +51,6 @@ def lru_push(w, page, node):
         poke(lru + TAIL, page)
     poke(lru + HEAD, page)
     poke(lru + LENGTH, peek(lru + LENGTH) + 1)
-    bit_or(w, p.at_flags, PG_LRU)
 
 
 @njit(**J)
@@ -73,10 +72,11 @@ def lru_unlink(w, page, node):
 
 
 @njit(**J)
-def lru_add(w, page):
-    """Queue a new page for the LRU (folio_add_lru); the batch is drained before the next fault."""
+def lru_queue(w, page):
+    """Queue a new page for the LRU (folio_add_lru); the batch is drained before the next fault.
+
+    The caller has given the page the batch's reference and PG_BATCHED.
+    """
     me = worker_at(w, w.cpu)
-    add(w, page_at(w, page).at_refcount, 1)
-    bit_or(w, page_at(w, page).at_flags, PG_BATCHED)
     poke(me.at_lru_batch + 8 * me.lru_count, page)
     me.lru_count += 1

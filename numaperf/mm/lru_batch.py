@@ -4,16 +4,16 @@ from numba import njit
 
 from numaperf.mm.lru import lru_lock, lru_push, lru_unlock
 from numaperf.mm.pages import node_of, put_page
-from numaperf.mm.tables import PG_BATCHED, page_at
+from numaperf.mm.tables import PG_BATCHED, PG_LRU, page_at
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import worker_at
-from numaperf.sync.primitives import bit_and, load
+from numaperf.sync.primitives import add, bit_and, load
 
 
 @njit(**ENTRY)
 def drain_lru_batch(w):
-    """Add this worker's queued pages to their lists, one hold of the lock a run of pages of a node."""
+    """Add this worker's queued pages to their lists, one hold of the lock a run of a node's pages."""
     me = worker_at(w, w.cpu)
     held = -1
     for i in range(me.lru_count):
@@ -24,9 +24,12 @@ def drain_lru_batch(w):
                 lru_unlock(w, held)
             lru_lock(w, node)
             held = node
-        bit_and(w, page_at(w, page).at_flags, ~PG_BATCHED)
-        if load(w, page_at(w, page).at_refcount) > 1:  # the batch's is not the only one: it lives
+        p = page_at(w, page)
+        if load(w, p.at_refcount) > 1:  # the batch's is not the only one: it lives
             lru_push(w, page, node)
+            add(w, p.at_flags, PG_LRU - PG_BATCHED)  # one bit for the other, in one step
+        else:
+            bit_and(w, p.at_flags, ~PG_BATCHED)
     if held >= 0:
         lru_unlock(w, held)
     for i in range(me.lru_count):

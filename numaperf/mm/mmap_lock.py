@@ -1,9 +1,9 @@
 """mmap_lock and the per-VMA locks: what keeps an address space and its VMAs still.
 
-Models include/linux/mmap_lock.h of 6.15 and later: a fault takes its VMA for READ by counting itself
-into vm_refcnt; a writer holds mmap_lock for WRITE, closes vm_refcnt, waits for the readers to leave
-and marks the VMA with the address space's lock_seq; releasing mmap_lock raises lock_seq, which frees
-all marked VMAs at once.
+Models include/linux/mmap_lock.h of 6.15 and later: a fault takes its VMA for READ by counting
+itself into vm_refcnt; a writer holds mmap_lock for WRITE, closes vm_refcnt, waits for the readers
+to leave and marks the VMA with the address space's lock_seq; releasing mmap_lock raises lock_seq,
+which frees all marked VMAs at once.
 """
 
 from numba import njit

@@ -1,9 +1,11 @@
-"""Page tables: four levels of 512 entries, made lazily; each last-level table has its own lock (PTL).
+"""Page tables: four levels of 512 entries, made lazily.
+
+Each last-level table has its own lock (PTL).
 
 A virtual page number has 36 bits, nine a level (pgd, pud, pmd, pte), as on x86-64 with 48-bit
-addresses. Upper entries hold the row of the next table; a PTE is `number << PTE_SHIFT | PTE_* bits`,
-the number being a page frame (present) or a swap slot (swap). Tables are freed only when their
-address space dies (simplified: the kernel also frees them at munmap of the whole range).
+addresses. Upper entries hold the row of the next table; a PTE is `number << PTE_SHIFT | PTE_*
+bits`, the number being a page frame (present) or a swap slot (swap). Tables are freed only when
+their address space dies (simplified: the kernel also frees them at munmap of the whole range).
 """
 
 import numpy as np
@@ -47,7 +49,10 @@ def find_table(w, mm, page):
 
 @njit(**J)
 def make_table(w, mm, page):
-    """As find_table, making what is missing under the address space's page_table_lock; 0: no rows."""
+    """As find_table, making what is missing under the address space's page_table_lock; 0.
+
+    No rows.
+    """
     m = mm_at(w, mm)
     t = m.pgd
     for shift in (27, 18, 9):

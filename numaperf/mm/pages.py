@@ -120,6 +120,13 @@ def _free_page(w, page):
 
 
 @njit(**J)
+def put_page_refs(w, page, count):
+    """Drop some references; the last one frees the page (folio_put_refs)."""
+    if add(w, page_at(w, page).at_refcount, -count) == count:
+        _free_page(w, page)
+
+
+@njit(**J)
 def put_page(w, page):
     """Drop a reference; the last one frees the page."""
     if add(w, page_at(w, page).at_refcount, -1) == 1:
@@ -198,7 +205,10 @@ def write_stamp(w, page, stamp):
 
 @njit(**J)
 def birth_stamp(number):
-    """The word a page carries from its first touch through every copy: it names the virtual page."""
+    """The word a page carries from its first touch through every copy.
+
+    It names the virtual page.
+    """
     return (number << 8) | 0x5A
 
 

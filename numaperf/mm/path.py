@@ -1,20 +1,20 @@
 """The kernel's instruction paths that the model does not have, as declared costs in cycles.
 
-A kernel operation runs many instructions besides the memory accesses that are modelled one by one: a
-visit of rmap_walk prepares a folio walk and a notifier range, makes two indirect calls and checks
-for rescheduling; mapping a PTE enters RCU and finds the table's lock through its struct page;
-kmem_cache_alloc charges the object to its control group. Without them a visit costs 10 to 20 ns
-here and 73 to 170 ns in the kernel, and lock hold times would be too short by that factor.
+A kernel operation runs many instructions besides the memory accesses that are modelled one by
+one: a visit of rmap_walk prepares a folio walk and a notifier range, makes two indirect calls and
+checks for rescheduling; mapping a PTE enters RCU and finds the table's lock through its struct
+page; kmem_cache_alloc charges the object to its control group. Without them a visit costs 10 to
+20 ns here and 73 to 170 ns in the kernel, and lock hold times would be too short by that factor.
 
-The figures are chosen, not measured one by one: they bring a wasted visit of each class and an AVC at
-fork to about what was measured on Linux 6.18 (visits of 73, 115 and 170 ns, 130 ns an AVC, on a
-Zen 4 guest; 115, 145 and 163 ns a visit on a Sapphire Rapids guest). `numaperf bench` and
+The figures are chosen, not measured one by one: they bring a wasted visit of each class and an
+AVC at fork to about what was measured on Linux 6.18 (visits of 73, 115 and 170 ns, 130 ns an AVC,
+on a Zen 4 guest; 115, 145 and 163 ns a visit on a Sapphire Rapids guest). `numaperf bench` and
 benchmarks/mm.py show both sides. Every design pays the same for the same step.
 """
 
 import numpy as np
 
-VISIT = np.int64(150)  # rmap_walk_anon's body, try_to_unmap_one or folio_referenced_one up to the pmd
+VISIT = np.int64(150)  # rmap_walk_anon and try_to_unmap_one or folio_referenced_one to the pmd
 MAP_PTE = np.int64(90)  # pte_offset_map: rcu_read_lock, the table's struct page
 CHECK_PTE = np.int64(110)  # pte lock and unlock with their preemption counts, pmd_same, check_pte
 ALLOCATE = np.int64(220)  # kmem_cache_alloc with control-group accounting, and the free later

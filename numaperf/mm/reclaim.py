@@ -1,10 +1,10 @@
 """Reclaim: pages off the tail of the LRU, aged, unmapped and written to swap.
 
-Models shrink_folio_list of mm/vmscan.c (6.18), one page after another: page lock (try), referenced
-walk (try-lock: a contended one counts the page as referenced and keeps it, a "false promotion"), swap
-slot and swap cache, unmap walk (blocking), write-out, and the page leaves the cache if nobody came
-back for it meanwhile. A blocking unmap walk that ends with mappings left is counted: no sound design
-may do that.
+Models shrink_folio_list of mm/vmscan.c (6.18), one page after another: page lock (try),
+referenced walk (try-lock: a contended one counts the page as referenced and keeps it, a "false
+promotion"), swap slot and swap cache, unmap walk (blocking), write-out, and the page leaves the
+cache if nobody came back for it meanwhile. A blocking unmap walk that ends with mappings left is
+counted: no sound design may do that.
 """
 
 from numba import njit
@@ -20,14 +20,14 @@ from numaperf.mm.swap import (
     swap_unlock,
     unlock_swap_page,
 )
-from numaperf.mm.tables import PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
+from numaperf.mm.tables import PG_LRU, PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.visit import REFERENCED, UNMAP
 from numaperf.mm.walk import walk_locked
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_SWAP, worker_at
-from numaperf.sync.primitives import cas, copy_page, load
+from numaperf.sync.primitives import bit_or, cas, copy_page, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
 KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
@@ -57,6 +57,7 @@ def put_back(w, page):
     node = node_of(w, page)
     lru_lock(w, node)
     lru_push(w, page, node)
+    bit_or(w, page_at(w, page).at_flags, PG_LRU)
     lru_unlock(w, node)
     put_page(w, page)
 
@@ -119,7 +120,10 @@ def _write_out(w, page):
 
 @njit(**J)
 def reclaim_page(w, page, age):
-    """Reclaim one isolated page, whose isolation reference is given away; returns what became of it."""
+    """Reclaim one isolated page, whose isolation reference is given away.
+
+    Returns what became of it.
+    """
     if not try_lock_page(w, page):
         put_back(w, page)
         return BUSY

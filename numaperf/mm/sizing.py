@@ -56,9 +56,10 @@ def tree_nodes(kind: str, n: int) -> int:
 def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     """Sizes of a plan's cell (any object with the fields of plan.Cell), for `nodes` memory pools.
 
-    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family" (the
-    roots), "worker" (each worker's tree, two processes of it at a time) or "process" (everybody), and
-    in WORKER_TREES whether each worker keeps a whole tree alive besides its own process.
+    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family"
+    (the roots), "worker" (each worker's tree, two processes of it at a time) or "process"
+    (everybody), and in WORKER_TREES whether each worker keeps a whole tree alive besides its own
+    process.
     """
     facts = variants("workloads")[cell.workload].constants
     kind, _, number = cell.tree.partition(":")

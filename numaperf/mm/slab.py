@@ -1,14 +1,14 @@
 """Object caches: rows of a kind, with a free list a worker and a shared one behind it.
 
-A free row's link word sits at the cache's `link` offset. `rcu_free` keeps a row in the worker's limbo
-until every reader that may hold it has left; running out of rows waits for that too.
+A free row's link word sits at the cache's `link` offset. `rcu_free` keeps a row in the worker's
+limbo until every reader that may hold it has left; running out of rows waits for that too.
 """
 
 from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.tables import LIMBO_HALF, limbo_at
-from numaperf.sync.atoms import peek, poke
+from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import POOL, SLAB_FRAME, SLAB_PT, SLAB_SWAP, slab_at, worker_at
 from numaperf.sync.locking import spin_lock, spin_unlock
@@ -86,7 +86,9 @@ def slab_alloc(w, k):
         compute(w, path.ALLOCATE)
     link = link_of(w, k, row)
     touch(w, link, 1)
-    poke(cache + HEAD, peek(link))
+    following = peek(link)
+    prefetch(link_of(w, k, following))  # as SLUB does (prefetch_freepointer): the next one is cold
+    poke(cache + HEAD, following)
     poke(cache + COUNT, peek(cache + COUNT) - 1)
     poke(cache + LIVE, peek(cache + LIVE) + 1)
     return row

@@ -53,7 +53,10 @@ def enter_swap_cache(w, page, slot):
 
 @njit(**J)
 def leave_swap_cache(w, page):
-    """Take a locked page out of the swap cache; its slot's lock held. The caller drops the reference."""
+    """Take a locked page out of the swap cache; its slot's lock held.
+
+    The caller drops the reference.
+    """
     p = page_at(w, page)
     swap_at(w, p.private).page = 0
     bit_and(w, p.at_flags, ~PG_SWAPCACHE)

@@ -8,7 +8,7 @@ VMA's own object, others to the family's root, as __folio_set_anon decides.
 from numba import njit
 
 from numaperf.mm.hooks import rmap_swapped_in
-from numaperf.mm.lru import lru_add
+from numaperf.mm.lru import lru_queue
 from numaperf.mm.page_table import pte_address, pte_lock, pte_unlock
 from numaperf.mm.pages import (
     alloc_page,
@@ -19,6 +19,7 @@ from numaperf.mm.pages import (
 )
 from numaperf.mm.swap import enter_swap_cache, swap_lock, swap_unlock, unlock_swap_page
 from numaperf.mm.tables import (
+    PG_BATCHED,
     PG_EXCLUSIVE,
     PG_LOCKED,
     PG_SWAPCACHE,
@@ -81,7 +82,9 @@ def _read_back(w, slot, number):
         put_page(w, page)
         return -1
     copy_page(w, frame_at(w, page).addr, swap_data_at(w, slot).addr)
-    lru_add(w, page)
+    get_page(w, page)  # the LRU batch's
+    bit_or(w, p.at_flags, PG_BATCHED)
+    lru_queue(w, page)
     return page
 
 

@@ -1,8 +1,8 @@
 """exit and munmap: PTEs zapped, VMAs unlinked from the reverse map, tables and rows freed.
 
-Models exit_mmap and do_vmi_align_munmap of mm/mmap.c and mm/vma.c (6.18): zapping holds mmap_lock for
-READ (exit) or has it for WRITE (munmap); the VMAs leave the design after their PTEs are gone. Pages
-are gathered and released outside the PTL (mmu_gather).
+Models exit_mmap and do_vmi_align_munmap of mm/mmap.c and mm/vma.c (6.18): zapping holds mmap_lock
+for READ (exit) or has it for WRITE (munmap); the VMAs leave the design after their PTEs are gone.
+Pages are gathered and released outside the PTL (mmu_gather).
 
 The last user of an address space tears it down. A walk that held the last use hands the teardown to
 its worker, which does it after the walk (mmput_async).

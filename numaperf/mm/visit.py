@@ -4,8 +4,8 @@ Models page_vma_mapped_walk and the callbacks of rmap_walk in mm/rmap.c and mm/m
 table or an empty PTE costs no lock; a PTE in use is looked at under its PTL, and is either another
 page's (the wasted visit after a COW) or this page's, and then the purpose acts with the PTL held.
 
-The restore half of a migration visits all and stops nowhere; here it changes nothing, because a page
-that never moved has no migration entries.
+The restore half of a migration visits all and stops nowhere; here it changes nothing, because a
+page that never moved has no migration entries.
 """
 
 from numba import njit
@@ -35,7 +35,10 @@ HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # 2**64 / golden ratio, as a signed word
 
 @njit(**J)
 def mapping_hash(mm_serial, page_number):
-    """A number for "this process maps something at this virtual page"; sums of them are compared."""
+    """A number for "this process maps something at this virtual page".
+
+    Sums of them are compared.
+    """
     h = (mm_serial << 40) ^ page_number
     h = (h ^ ((h >> 29) & 0x7FFFFFFFF)) * HASH
     return h ^ ((h >> 32) & 0xFFFFFFFF)

@@ -1,9 +1,10 @@
 """The ordered tree of an address space's VMAs: real 256-byte nodes, descended by address.
 
-Models the maple tree's use in mm/mmap.c: readers descend under RCU without a lock, a writer (mmap_lock
-held for write) copies the nodes on its path, changes the copies and publishes the new root with one
-release store; the old nodes are freed after a grace period. Simplified: entry i of a node covers
-keys from pivot[i] on, a node that empties is dropped, nodes are not merged otherwise.
+Models the maple tree's use in mm/mmap.c: readers descend under RCU without a lock, a writer
+(mmap_lock held for write) copies the nodes on its path, changes the copies and publishes the new
+root with one release store; the old nodes are freed after a grace period. Simplified: entry i of
+a node covers keys from pivot[i] on, a node that empties is dropped, nodes are not merged
+otherwise.
 """
 
 from numba import njit
@@ -33,7 +34,10 @@ def _entry_for(w, node, page):
 
 @njit(**J)
 def find_vma(w, mm, page):
-    """The VMA of `mm` that holds virtual page `page`, or 0. Caller: RCU read section or mmap_lock."""
+    """The VMA of `mm` that holds virtual page `page`, or 0. Caller.
+
+    RCU read section or mmap_lock.
+    """
     n = load(w, mm_at(w, mm).at_vma_root)
     while n != 0:
         node = vma_node_at(w, n)
@@ -148,7 +152,10 @@ def _copy_child(w, node, i):
 
 @njit(**J)
 def _split_child(w, node, i, key):
-    """Split the full private child `i` of a private node; returns the half that `key` belongs to."""
+    """Split the full private child `i` of a private node.
+
+    Returns the half that `key` belongs to.
+    """
     child = peek(node.at_slot + 8 * i)
     right = _split(w, vma_node_at(w, child))
     if right == 0:

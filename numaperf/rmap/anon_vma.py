@@ -10,11 +10,11 @@ Lock order:
         anon_vma root rwsem
           page_table_lock, PTL
 
-Locks taken: the ROOT's rwsem only (lock model as-proposed); fork for WRITE twice a faulted VMA (once
-when an old anon_vma is reused), exit and munmap once, first fault once, a walk for READ once a page.
-A COW fault takes none. Lock model coarse: one rwsem for all families in the root's place. Fine: each
-anon_vma's own rwsem in the root's place, taken one after another by fork and unlink (B. Song's
-idea of 2025). Giant: none here, every operation runs under one lock.
+Locks taken: the ROOT's rwsem only (lock model as-proposed); fork for WRITE twice a faulted VMA
+(once when an old anon_vma is reused), exit and munmap once, first fault once, a walk for READ
+once a page. A COW fault takes none. Lock model coarse: one rwsem for all families in the root's
+place. Fine: each anon_vma's own rwsem in the root's place, taken one after another by fork and
+unlink (B. Song's idea of 2025). Giant: none here, every operation runs under one lock.
 
 Faithful: objects, when they are made, linked, reused and freed; tree order; early stops; AVCs are
 allocated inside the root write lock, as in 6.18; rows are reused at once and walkers re-check.
@@ -98,7 +98,10 @@ def unlock_write(w, lock):
 
 @njit(**J)
 def anon_vma_alloc(w, parent, serial):
-    """A fresh anon_vma, a root when `parent` is 0; never touches the rwsem (a walker may try it)."""
+    """A fresh anon_vma, a root when `parent` is 0.
+
+    Never touches the rwsem (a walker may try it).
+    """
     av = slab_alloc(w, SLAB_ANON_VMA)
     if av == 0:
         return 0
@@ -273,7 +276,10 @@ def _remove_avc(w, avc):
 
 @njit(**J)
 def unlink_anon_vmas(w, vma):
-    """The VMA leaves every tree; anon_vmas whose tree is empty are freed after the lock is dropped."""
+    """The VMA leaves every tree.
+
+    Anon_vmas whose tree is empty are freed after the lock is dropped.
+    """
     v = vma_at(w, vma)
     avc = v.anon_vma_chain
     if avc == 0:
@@ -326,8 +332,9 @@ def _lock_for_walk(w, lock, purpose):
 def folio_lock_anon_vma_read(w, page, purpose):
     """The page's anon_vma with its lock held, 0: no longer mapped, -1: contended.
 
-    The row may have become another anon_vma since the page named it. But while the page is mapped, and
-    still names this row with the lock held, a VMA that maps it is in the tree and cannot leave.
+    The row may have become another anon_vma since the page named it. But while the page is
+    mapped, and still names this row with the lock held, a VMA that maps it is in the tree and
+    cannot leave.
     """
     p = page_at(w, page)
     while True:

@@ -1,4 +1,7 @@
-"""The rows of the anon_vma design: anon_vma and anon_vma_chain (AVC), as include/linux/rmap.h has them."""
+"""The rows of the anon_vma design.
+
+Anon_vma and anon_vma_chain (AVC), as include/linux/rmap.h has them.
+"""
 
 from numaperf.sync.layout import SLAB_DESIGN, design_table
 from numaperf.sync.rows import record

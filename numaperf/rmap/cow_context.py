@@ -1,10 +1,10 @@
 """cow_context: one object per address space, in a tree that follows fork.
 
-Models: the COW context proposed by Lorenzo Stoakes (LSFMM+BPF 2026, LWN 1072378; mm/cow_context.c of
-his tree), in its SOUND form: the child joins its parent's list before its first PTE is copied; a walk
-stops when as many mappings as the page's mapcount have been found, and a blocking unmap that found
-fewer goes round again. Pages point at the context of the process that made them and hold one
-reference on it; a context outlives its process until no page and no child holds it.
+Models: the COW context proposed by Lorenzo Stoakes (LSFMM+BPF 2026, LWN 1072378; mm/cow_context.c
+of his tree), in its SOUND form: the child joins its parent's list before its first PTE is copied;
+a walk stops when as many mappings as the page's mapcount have been found, and a blocking unmap
+that found fewer goes round again. Pages point at the context of the process that made them and
+hold one reference on it; a context outlives its process until no page and no child holds it.
 
 Lock order:
     mmap_lock
@@ -12,12 +12,12 @@ Lock order:
         context lock (children list)     [fine: the address space's walk lock before it]
           PTL
 
-Locks taken: fork one hold of the parent context's lock (the design's lock, a spinlock in the proposal),
-the same when a context is freed; a COW fault none, but one atomic increment of its own context's
-count. A walk (model as-proposed) runs under RCU and takes and drops a user of each live address space.
-Lock model coarse: one rwsem for all contexts, walks for READ. Fine: each visited address space is
-held still by a rwsem of its own, for READ by the walk, for WRITE while it is forked, unmapped or
-dies. Giant: none here.
+Locks taken: fork one hold of the parent context's lock (the design's lock, a spinlock in the
+proposal), the same when a context is freed; a COW fault none, but one atomic increment of its own
+context's count. A walk (model as-proposed) runs under RCU and takes and drops a user of each live
+address space. Lock model coarse: one rwsem for all contexts, walks for READ. Fine: each visited
+address space is held still by a rwsem of its own, for READ by the walk, for WRITE while it is
+forked, unmapped or dies. Giant: none here.
 
 Faithful: the order of a walk (own context, then the descendants leaves first, newest child first),
 dead contexts stepped over, the VMA found by address in each visited address space.
@@ -110,7 +110,10 @@ def _is_fine(w):
 
 @njit(**J)
 def new_context(w, mm):
-    """mm_init_cow_context: a context with one reference, the address space's; False: out of rows."""
+    """mm_init_cow_context: a context with one reference, the address space's; False.
+
+    Out of rows.
+    """
     x = slab_alloc(w, SLAB_CONTEXT)
     if x == 0:
         return False
@@ -182,7 +185,10 @@ def put_context(w, x):
 
 @njit(**J)
 def _own(w, page, context):
-    """The page points at a context and holds a reference on it: the one shared line of a COW fault."""
+    """The page points at a context and holds a reference on it.
+
+    The one shared line of a COW fault.
+    """
     touch(w, context_at(w, context).at_refcount, 1)
     add(w, context_at(w, context).at_refcount, 1)
     store(w, page_at(w, page).at_mapping, context)

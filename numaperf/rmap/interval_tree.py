@@ -1,11 +1,12 @@
 """The augmented red-black interval tree of an anon_vma: which AVCs cover a page index.
 
-Models mm/interval_tree.c and lib/rbtree.c: keyed by the first page index of the AVC's VMA, equal keys
-to the right (so fork order), each node augmented with the largest last index below it; a query
-visits all overlapping nodes in key order, O(log n + hits). Start and last are read from the VMA, as
-in the kernel, so each comparison touches the AVC's line and the VMA's.
+Models mm/interval_tree.c and lib/rbtree.c: keyed by the first page index of the AVC's VMA, equal
+keys to the right (so fork order), each node augmented with the largest last index below it; a
+query visits all overlapping nodes in key order, O(log n + hits). Start and last are read from the
+VMA, as in the kernel, so each comparison touches the AVC's line and the VMA's.
 
-The caller holds the lock that guards the tree. Node 0 is "none"; `parent` holds 2 * parent + colour.
+The caller holds the lock that guards the tree. Node 0 is "none"; `parent` holds 2 * parent +
+colour.
 """
 
 from numba import njit

@@ -10,9 +10,9 @@ Lock order:
         anon_vma lock
           page_table_lock, PTL
 
-Locks taken: the family's one lock (a spinlock in its time), by fork and unlink once a faulted VMA, by the
-first fault, and by a walk, which waits for it whatever its purpose: try-locks came later. Lock
-model coarse: one lock for all families. Giant: none here.
+Locks taken: the family's one lock (a spinlock in its time), by fork and unlink once a faulted
+VMA, by the first fault, and by a walk, which waits for it whatever its purpose: try-locks came
+later. Lock model coarse: one lock for all families. Giant: none here.
 
 Faithful: the list, its order (children at the tail), who names what, the early stop.
 Simplified: the page's index is looked up in the VMA's range as later kernels do. Left out: merging.
@@ -72,7 +72,10 @@ def lock_of(w, family):
 
 @njit(**J)
 def anon_vma_link(w, vma, family):
-    """Append the VMA to the family's list; its lock held. At the tail: a walk meets parents first."""
+    """Append the VMA to the family's list; its lock held. At the tail.
+
+    A walk meets parents first.
+    """
     v = vma_at(w, vma)
     f = family_at(w, family)
     touch(w, f.at_head, 1)

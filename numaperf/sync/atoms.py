@@ -1,8 +1,9 @@
 """Plain and atomic accesses, fences, clocks and system calls as functions for kernels.
 
-They act on the running machine whatever the world: kernels above sync/ use the primitives instead, and
-of these only `peek`, `poke`, `copy_bytes`, `clear_bytes` (memory that a lock or ownership protects).
-Every address is a plain int64; every word is an int64 on its natural boundary.
+They act on the running machine whatever the world: kernels above sync/ use the primitives
+instead, and of these only `peek`, `poke`, `copy_bytes`, `clear_bytes` (memory that a lock or
+ownership protects). Every address is a plain int64; every word is an int64 on its natural
+boundary.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
@@ -46,6 +47,7 @@ pause = _intrinsic("pause", emit.pause, _V)
 ticks = _intrinsic("ticks", emit.ticks, _I)
 copy_bytes = _intrinsic("copy_bytes", emit.copy_bytes(), _V, "to", "source", "count")
 clear_bytes = _intrinsic("clear_bytes", emit.clear_bytes(), _V, "to", "count")
+prefetch = _intrinsic("prefetch", emit.prefetch_for_write, _V, "address")
 leading_zeros = _intrinsic("leading_zeros", emit.leading_zeros, _I, "value")
 
 # Resolved by name in the process, so that kernels that call them stay cacheable.

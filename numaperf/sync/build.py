@@ -34,7 +34,10 @@ def kernel_code() -> str:
 
 
 def cache_base() -> Path:
-    """The folder of all kernel caches: $NUMAPERF_CACHE, or numaperf below the user's cache folder."""
+    """The folder of all kernel caches.
+
+    $NUMAPERF_CACHE, or numaperf below the user's cache folder.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(os.environ.get("NUMAPERF_CACHE") or Path(home) / "numaperf")
 
@@ -81,7 +84,7 @@ def _guard_cache_index() -> None:
 
     def save_alone(self, key, data):
         with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "writing.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, or the process dies
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed or the process dies
             return save(self, key, data)
 
     IndexDataCacheFile.save, IndexDataCacheFile._load_index = save_alone, load_known

@@ -13,13 +13,16 @@ from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder befo
 
 llvm.initialize_native_asmparser()  # else LLVM aborts the process at the first inline asm
 
-I1, I8, I64 = (ir.IntType(n) for n in (1, 8, 64))
+I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 P8 = I8.as_pointer()
 MACHINE = platform.machine()
 
 
 def with_arity(define, name, count):
-    """`define(typing_context, *values)` as a function of exactly `count` values: numba wants that."""
+    """`define(typing_context, *values)` as a function of exactly `count` values.
+
+    Numba wants that.
+    """
     fixed = (
         lambda tc: define(tc),
         lambda tc, a: define(tc, a),
@@ -129,6 +132,12 @@ def clear_bytes(count=None):
         b.call(clear, [b.inttoptr(to, P8), ir.Constant(I8, 0), size, ir.Constant(I1, 0)])
 
     return emit
+
+
+def prefetch_for_write(ctx, b, a):
+    """Ask for the line of `a`, to be written soon; changes nothing."""
+    fetch = _function(b, "llvm.prefetch.p0", ir.VoidType(), P8, I32, I32, I32)
+    b.call(fetch, [b.inttoptr(a, P8), I32(1), I32(3), I32(1)])
 
 
 def leading_zeros(ctx, b, value):

@@ -1,7 +1,7 @@
 """Log-bucket latency histograms (HdrHistogram's rule) and the sampled timing of operations.
 
-32 sub-buckets an octave: a value's bucket is at most 1/32 (3.1 %) wide. A worker has one histogram an
-operation, in its own memory; recording is a shift, an add and a store.
+32 sub-buckets an octave: a value's bucket is at most 1/32 (3.1 %) wide. A worker has one
+histogram an operation, in its own memory; recording is a shift, an add and a store.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)

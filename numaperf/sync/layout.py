@@ -1,9 +1,9 @@
 """The segment: one sparse shared mapping cut into windows of equal size, one table in each.
 
-Offsets are constants of the kernels whatever the sizes of a run, because a window is far larger than
-any table and untouched pages cost nothing. Window 0 holds the header and the slab heads, window 1
-the workers' rows, the next ones the memory manager's tables, the last DESIGN_WINDOWS those of the
-design that is running (designs may share them: a world has one design).
+Offsets are constants of the kernels whatever the sizes of a run, because a window is far larger
+than any table and untouched pages cost nothing. Window 0 holds the header and the slab heads,
+window 1 the workers' rows, the next ones the memory manager's tables, the last DESIGN_WINDOWS
+those of the design that is running (designs may share them: a world has one design).
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """Locks with their figures: how often taken, how often and how long waited for, how long held.
 
-Three families of names. `spin_lock` is the kernel's spinlock (here test-and-test-and-set), `down_read`
-and `down_write` the kernel's rwsem (writer stealing): the memory manager's own locks. `rmap_*` is
-the lock under study, whatever algorithm the world's `lock` marker chose. `k` is the lock class. A
-lock occupies one cache line. Waiting is timed where it happens, on the slow path; holding is
-sampled, every 64th acquisition, and scaled, so that the common path pays one branch.
+Three families of names. `spin_lock` is the kernel's spinlock (here test-and-test-and-set),
+`down_read` and `down_write` the kernel's rwsem (writer stealing): the memory manager's own locks.
+`rmap_*` is the lock under study, whatever algorithm the world's `lock` marker chose. `k` is the
+lock class. A lock occupies one cache line. Waiting is timed where it happens, on the slow path;
+holding is sampled, every 64th acquisition, and scaled, so that the common path pays one branch.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)

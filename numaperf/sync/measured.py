@@ -62,7 +62,10 @@ def _relax(w, spins):
 
 
 def _instruction(generate):
-    """A primitive that is emitted on the spot: `generate(context, builder, *arguments without w)`."""
+    """A primitive that is emitted on the spot.
+
+    `generate(context, builder, *arguments without w)`.
+    """
 
     def emit(context, builder, sig, args):
         emitted = generate(context, builder, *args[1:])

@@ -5,8 +5,8 @@ engine marker with code generators (measured.py for the running machine), chosen
 the type of `w`. `a` is the address of an int64 word, always inside the segment of `w`; all
 arguments are int64.
 
-Ordering of the measured world: `load` acquires, `store` releases, `cas` and `xchg` do both, `add` is
-sequentially consistent, `fence` is a full barrier (smp_mb). Other worlds may be stronger.
+Ordering of the measured world: `load` acquires, `store` releases, `cas` and `xchg` do both, `add`
+is sequentially consistent, `fence` is a full barrier (smp_mb). Other worlds may be stronger.
 """
 
 import inspect
@@ -28,8 +28,8 @@ _engines: dict[type, dict[str, Generator]] = {}
 def answer_primitives(engine: type, **generators: Generator) -> None:
     """Make `generators` the primitives of worlds with this engine marker.
 
-    Each is called as `generator(context, builder, signature, arguments)`, the world being argument 0,
-    and emits the primitive's code. Raises TypeError when one is missing or unknown.
+    Each is called as `generator(context, builder, signature, arguments)`, the world being
+    argument 0, and emits the primitive's code. Raises TypeError when one is missing or unknown.
     """
     if set(generators) != set(PRIMITIVES):
         raise TypeError(f"{engine.__name__}: {sorted(set(generators) ^ set(PRIMITIVES))}")

@@ -1,11 +1,13 @@
-"""Read-copy-update between workers: readers announce an epoch, writers wait until all have moved on.
+"""Read-copy-update between workers.
 
-A reader writes the current epoch into its own line, then a full fence, then may follow pointers; at
-the end it writes 0. A writer unlinks, then a full fence, then raises the epoch: a reader that
+Readers announce an epoch, writers wait until all have moved on.
+
+A reader writes the current epoch into its own line, then a full fence, then may follow pointers;
+at the end it writes 0. A writer unlinks, then a full fence, then raises the epoch: a reader that
 announces an older epoch may still hold what was unlinked, one that announces this epoch or none
-cannot. The two fences are a Dekker pair: either the writer sees the announcement, or the reader sees
-the unlinking. (The kernel's readers pay no fence, because the scheduler announces for them; a user
-process cannot, so a read section costs one fence more here, about 20 cycles on x86-64.)
+cannot. The two fences are a Dekker pair: either the writer sees the announcement, or the reader
+sees the unlinking. (The kernel's readers pay no fence, because the scheduler announces for them;
+a user process cannot, so a read section costs one fence more here, about 20 cycles on x86-64.)
 """
 
 from numba import njit

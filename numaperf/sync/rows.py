@@ -1,10 +1,10 @@
 """Typed rows over raw shared memory: `avc.next` is one load, `avc.next = 3` one store.
 
-A table is a window of the segment: rows of one dtype, all fields int64, referred to by index. Row 0
-is never used: index 0 means "none". For a row `r`: `r.field` loads, `r.field = v` stores, `r.at_field`
-is the field's address (for atomics, and for fields that are arrays), `r.addr` the row's address.
-Plain loads and stores are for fields that a lock or ownership protects; a field that others may
-write at the same time goes through the primitives with its `at_` address.
+A table is a window of the segment: rows of one dtype, all fields int64, referred to by index. Row
+0 is never used: index 0 means "none". For a row `r`: `r.field` loads, `r.field = v` stores,
+`r.at_field` is the field's address (for atomics, and for fields that are arrays), `r.addr` the
+row's address. Plain loads and stores are for fields that a lock or ownership protects; a field
+that others may write at the same time goes through the primitives with its `at_` address.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)

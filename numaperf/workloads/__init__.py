@@ -1,7 +1,8 @@
 """Workloads: what the workers do. One short file each, found by scanning this folder.
 
-A file has literal constants for the planner (`NAME`; `OPERATION`, the operation it is named after and
-must have done; `OPTIONS`, `DEFAULTS`, `SHOWS`, `MIN_WORKERS`), a marker class and three kernels:
+A file has literal constants for the planner (`NAME`; `OPERATION`, the operation it is named after
+and must have done; `OPTIONS`, `DEFAULTS`, `SHOWS`, `MIN_WORKERS`), a marker class and three
+kernels:
 
 - `build(w, k)`: by the coordinator alone, before the workers start: families and targets
 - `enter(w, k)`: by each worker, before the warm-up: its process

@@ -1,7 +1,7 @@
 """Fork families: a root process with its VMAs, and the tree of its descendants.
 
-Virtual pages: the family's V VMAs of P pages lie one after another with a gap, between two halves of
-the background VMAs, which are mapped and never touched.
+Virtual pages: the family's V VMAs of P pages lie one after another with a gap, between two halves
+of the background VMAs, which are mapped and never touched.
 """
 
 import numpy as np
@@ -111,7 +111,10 @@ def new_root(w):
 
 @njit(**J)
 def fork_tree(w, first, root):
-    """Fork the run's tree below `root` into process rows `first`, `first` + 1 ...; False: no rows."""
+    """Fork the run's tree below `root` into process rows `first`, `first` + 1 ...; False.
+
+    No rows.
+    """
     process_at(w, first).mm = root
     for i in range(1, tree_nodes(w)):
         above = parent_of(w, i)

@@ -1,8 +1,8 @@
 """fork_exit: fork a child and let it exit, again and again.
 
-Every fork and exit writes to the reverse map: under anon_vma twice and once per VMA that ever faulted, on
-the root's lock that the whole family shares; under a COW context once per process. The worker's
-process hangs below the tree's process at the mapper's position: chain:D gives depth.
+Every fork and exit writes to the reverse map: under anon_vma twice and once per VMA that ever
+faulted, on the root's lock that the whole family shares; under a COW context once per process.
+The worker's process hangs below the tree's process at the mapper's position: chain:D gives depth.
 """
 
 from typing import NamedTuple

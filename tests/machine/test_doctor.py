@@ -20,6 +20,15 @@ CASES = [  # finding, level, a word of the reason, files
         {f"{CPU}/cpu{i}/cpufreq/scaling_governor": "performance" for i in range(16)},
     ),
     ("governor", "warn", "powersave", {f"{CPU}/cpu2/cpufreq/scaling_governor": "powersave"}),
+    (
+        "governor",
+        "warn",
+        "performance, powersave",
+        {
+            f"{CPU}/cpu1/cpufreq/scaling_governor": "performance",
+            f"{CPU}/cpu2/cpufreq/scaling_governor": "powersave",
+        },
+    ),
     ("boost", "ok", "off", {f"{CPU}/cpufreq/boost": 0}),
     ("boost", "warn", "on", {f"{CPU}/cpufreq/boost": 1}),
     ("boost", "ok", "off", {f"{CPU}/intel_pstate/no_turbo": 1}),

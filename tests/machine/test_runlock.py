@@ -97,12 +97,15 @@ def test_a_lock_is_stale_even_while_a_worker_of_the_dead_run_lives(path):
         os.kill(worker, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("left", [f"{os.getppid()} 2020-01-01", "", "nonsense \0\xff", "-5"])
+@pytest.mark.parametrize(
+    "left", [f"{os.getppid()} 2020-01-01", "", "nonsense \0\xff", "-5", "9 " * 90]
+)
 def test_a_file_that_nobody_locks_is_stale_whatever_it_says(path, left):
     path.write_text(left)
     with runlock.hold(path) as held:
         said = re.match(r"\d+", left)
         assert held.stale_pid == (int(said[0]) if said else None)
+        assert re.fullmatch(rf"{os.getpid()} \S+\n", path.read_text())
 
 
 def test_the_same_process_is_refused_too_and_keeps_its_lock(path):

@@ -8,8 +8,8 @@ the lock class: it names this worker's own queue node, where the algorithm needs
 - `write_unlock(w, a, k)`, `read_unlock(w, a, k)`
 
 A file has literal constants for the planner (`NAME`, `KIND` exclusive or shared, `FIFO_SPIN`,
-`MAX_WORKERS`), a marker class, the six kernels, and `register(Marker, ...)`. An exclusive lock gives
-its write verbs for reading too: two readers exclude each other.
+`MAX_WORKERS`), a marker class, the six kernels, and `register(Marker, ...)`. An exclusive lock
+gives its write verbs for reading too: two readers exclude each other.
 """
 
 from numba.extending import overload
