@@ -214,8 +214,8 @@ INLINE void rwsem_fifo_read_unlock(world w, word *a, word k)
 	wake(w, a + 2);
 }
 
-/* ---- rwsem_reader_biased and rwsem_stealing: writer bit, hand-off bit, readers ---- */
-enum { WRITER = 1, HANDOFF = 2, CLOSED = 3, READER = 256, LOOKS = 64 };
+/* ---- rwsem_reader_biased: writer bit, count of readers ---- */
+enum { WRITER = 1, READER = 256 };
 
 SLOW word biased_write_wait(world w, word *a)
 {
@@ -243,57 +243,65 @@ INLINE word rwsem_reader_biased_read_lock(world w, word *a, word k)
 {
 	return (add(a, READER) & WRITER) == 0 ? 0 : biased_read_wait(w, a);
 }
-INLINE void rwsem_unlock(world w, word *a, word held)
+INLINE void leave(world w, word *a, word held)
 {
 	add(a, -held);
 	wake(w, a);
 }
-#define rwsem_reader_biased_unlock(w, a, k) rwsem_unlock(w, a, WRITER)
-#define rwsem_reader_biased_read_unlock(w, a, k) rwsem_unlock(w, a, READER)
+#define rwsem_reader_biased_unlock(w, a, k) leave(w, a, WRITER)
+#define rwsem_reader_biased_read_unlock(w, a, k) leave(w, a, READER)
 
-INLINE word demand(word *a, word seen, word looks)
+/* ---- rwsem_stealing: writer bit, hand-off bit, readers, waiters, turns ---- */
+enum { HANDOFF = 2, CLOSED = 3, S_READER = 1 << 2, WAITER = 1 << 16, TURN = 1 << 30 };
+enum { READING = WAITER - S_READER, WAITING = TURN - WAITER, BUSY = CLOSED | READING };
+#if defined(__x86_64__)
+enum { HANDOFF_TICKS = 10000000 };
+#else
+enum { HANDOFF_TICKS = 4000000 };
+#endif
+
+INLINE word demand(word *a, word seen, word began)
 {
-	if (looks > LOOKS && (seen & HANDOFF) == 0)
+	if ((seen & HANDOFF) == 0 && now() - began > HANDOFF_TICKS)
 		return HANDOFF - (bit_or(a, HANDOFF) & HANDOFF);
 	return 0;
 }
 SLOW word stealing_write_wait(world w, word *a)
 {
-	word began = now(), looks = 0, mine = 0, seen;
+	word began = now(), mine = 0;
+	add(a, WAITER);
 	for (;;) {
-		seen = load(a);
-		if (seen == mine && cas(a, mine, WRITER))
-			return since(began);
-		mine |= demand(a, seen, ++looks);
-		if (seen != mine)
+		word seen = load(a);
+		if ((seen & BUSY) == mine) {
+			word left = seen - mine - WAITER;
+			if (cas(a, seen, (left & WAITING) == 0 ? WRITER : left + TURN + WRITER))
+				return since(began);
+		} else {
+			mine |= demand(a, seen, began);
 			wait_while(w, a, seen);
+		}
 	}
 }
-INLINE int join(world w, word *a)
+SLOW word stealing_read_wait(world w, word *a, word seen)
 {
-	if ((add(a, READER) & CLOSED) == 0)
-		return 1;
-	rwsem_unlock(w, a, READER);
-	return 0;
-}
-SLOW word stealing_read_wait(world w, word *a)
-{
-	word began = now(), looks = 0, mine = 0, seen;
+	word began, mine = 0;
+	if ((seen & CLOSED) == 0) {
+		add(a, TURN);
+		return 0;
+	}
+	began = now();
 	for (;;) {
-		seen = load(a);
-		if ((seen & CLOSED) == mine) {
-			if (mine == 0) {
-				if (join(w, a))
-					return since(began);
-			} else {
-				add(a, READER - HANDOFF);
-				wake(w, a);
-				return since(began);
-			}
-		}
-		mine |= demand(a, seen, ++looks);
-		if ((seen & CLOSED) != mine)
+		add(a, WAITER - S_READER);
+		wake(w, a);
+		while (((seen = load(a)) & CLOSED) != mine) {
+			mine |= demand(a, seen, began);
 			wait_while(w, a, seen);
+		}
+		if ((add(a, S_READER - WAITER + TURN - mine) & CLOSED) == mine) {
+			if (mine != 0)
+				wake(w, a);
+			return since(began);
+		}
 	}
 }
 INLINE word rwsem_stealing_lock(world w, word *a, word k)
@@ -302,10 +310,11 @@ INLINE word rwsem_stealing_lock(world w, word *a, word k)
 }
 INLINE word rwsem_stealing_read_lock(world w, word *a, word k)
 {
-	return join(w, a) ? 0 : stealing_read_wait(w, a);
+	word seen = add(a, S_READER);
+	return (seen & (CLOSED | WAITING)) == 0 ? 0 : stealing_read_wait(w, a, seen);
 }
-#define rwsem_stealing_unlock(w, a, k) rwsem_unlock(w, a, WRITER)
-#define rwsem_stealing_read_unlock(w, a, k) rwsem_unlock(w, a, READER)
+#define rwsem_stealing_unlock(w, a, k) leave(w, a, WRITER)
+#define rwsem_stealing_read_unlock(w, a, k) leave(w, a, S_READER)
 
 /* ---- loops: `count` times, or until the stop flag, as a worker's window does ---- */
 #define LOOP(name)                                                                               \

@@ -46,9 +46,9 @@ def _run(job: Job, number: int) -> dict[str, Any]:
     if job.huge:
         segment.collapse_frames()
     w = job.world._replace(base=base, cpu=number)
-    ok = window.warm_up(w, job.workload)
+    ok = window.work(w, job.workload, window.WARMUP)
     before = _usage()
-    ok = ok and window.measure(w, job.workload)
+    ok = window.work(w, job.workload, window.WINDOW) and ok
     after = _usage()
     window.leave(w)
     row = segment.rows("worker", number + 1)[number]

@@ -6,7 +6,7 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 
 import numpy as np
 
-from numaperf.sync.layout import table
+from numaperf.sync.layout import TABLES, table
 from numaperf.sync.rows import record
 
 MM = record(
@@ -56,3 +56,16 @@ limbo_at = table("limbo", 13, LIMBO, "a worker's rows that wait for a grace peri
 SCAN = record(("mappings", "hash", "free"))
 SLOT_SCAN = 1 << 28  # row of the findings for swap slot 0
 scan_at = table("scan", 14, SCAN, "the oracle's findings: page frames, from SLOT_SCAN swap slots")
+
+
+def describe() -> list[dict[str, object]]:
+    """Every table declared so far, for people: name, bytes a row, fields, meaning."""
+    return [
+        {
+            "name": declared.name,
+            "row_bytes": declared.dtype.itemsize,
+            "fields": " ".join(declared.dtype.names or ()),
+            "meaning": declared.meaning,
+        }
+        for declared in sorted(TABLES.values(), key=lambda t: (t.window, t.name))
+    ]

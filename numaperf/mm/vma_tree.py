@@ -303,7 +303,7 @@ def free_vma_tree(w, n):
 
 @njit(**J)
 def replace_vma(w, n, page, vma):
-    """Make `vma` the entry of the VMA that starts at `page`, in a tree nobody else can reach yet."""
+    """Make `vma` the entry of the VMA that starts at `page`, in a tree nobody else reaches yet."""
     node = vma_node_at(w, n)
     i = _entry_for(w, node, page)
     while node.leaf == 0:

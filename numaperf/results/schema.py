@@ -177,7 +177,7 @@ WALK_SPECS = (
     ("swapped_out", "int", "count", "page frames written to swap and freed", ""),
     ("minor_swap_in", "int", "count", "swap-ins that found the page still in the swap cache", ""),
     ("stale_rows", "int", "count", "rows freed under a reader: must be 0", "lower"),
-    ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period when the window closed", "lower"),
+    ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )
 
 PLACED: tuple[tuple[str, str, str, str, str], ...] = (

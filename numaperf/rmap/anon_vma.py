@@ -132,7 +132,7 @@ def put_anon_vma(w, av):
 
 @njit(**J)
 def anon_vma_chain_link(w, vma, avc, av):
-    """Enter (vma, av): head of the VMA's list, and the tree of `av`, whose lock is held for write."""
+    """Enter (vma, av) into the VMA's list and the tree of `av`, whose lock is held for write."""
     a = avc_at(w, avc)
     v = vma_at(w, vma)
     touch(w, a.addr, 1)

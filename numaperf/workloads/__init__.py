@@ -44,7 +44,7 @@ def _answer(step, marker, kernel):
         return None
 
     choose.__signature__ = inspect.signature(step)
-    overload(step, **options.OV)(choose)
+    overload(step, inline="always")(choose)  # each is called once: no library of its own
 
 
 def register_workload(marker, *, build_kernel, enter_kernel, turn_kernel) -> None:

@@ -105,36 +105,26 @@ def _open(w, phase):
     return phase == WARMUP or run.max_ops == 0 or done < run.max_ops
 
 
-@njit(**J)
-def _phase(w, k, phase):
-    """Turns until the phase ends; False: out of rows, and everybody is told to stop."""
+@njit(**ENTRY)
+def work(w, k, phase):
+    """Meet the others and take turns until the phase ends; before the warm-up, enter.
+
+    True when nothing ran out; if anything did, everybody is told to stop.
+    """
     me = worker_at(w, w.cpu)
+    run = run_at(w, 0)
+    ok = enter(w, k) if phase == WARMUP else True
+    _barrier(w, run.warmup_ticks if phase == WARMUP else run.window_ticks)
     me.began = now(w)
-    ok = True
     while ok and _open(w, phase):
         ok = turn(w, k)
     me.ended = now(w)
     if not ok:
         store(w, header_at(w, 0).at_stop, WINDOW + 1)
+    if phase == WARMUP:
+        _choose_sampling(w)
+        _reset(w)
     return ok
-
-
-@njit(**ENTRY)
-def warm_up(w, k):
-    """Enter, meet the others, and work for the warm-up; True when nothing ran out."""
-    ok = enter(w, k)
-    _barrier(w, run_at(w, 0).warmup_ticks)
-    ok = ok and _phase(w, k, WARMUP)
-    _choose_sampling(w)
-    _reset(w)
-    return ok
-
-
-@njit(**ENTRY)
-def measure(w, k):
-    """Meet the others and work for the window; True when nothing ran out."""
-    _barrier(w, run_at(w, 0).window_ticks)
-    return _phase(w, k, WINDOW)
 
 
 @njit(**J)

@@ -67,8 +67,9 @@ def build(root: Path, spec: dict[str, Any]) -> Path:
     for written, node, package in spec["cpus"]:
         for cpu in ids(written):
             folder = f"sys/devices/system/cpu/cpu{cpu}"
-            put(root, f"{folder}/online", int(cpu in online))
-            if cpu in online:
+            if cpu not in online:
+                put(root, f"{folder}/online", 0)
+            else:
                 _cpu(
                     root, f"{folder}", cpu, package, [c for c in online if c % cores == cpu % cores]
                 )
@@ -87,18 +88,16 @@ def build(root: Path, spec: dict[str, Any]) -> Path:
 
 def _cpu(root: Path, folder: str, cpu: int, package: int, threads: list[int]) -> None:
     put(root, f"{folder}/topology/physical_package_id", package)
-    put(root, f"{folder}/topology/die_id", 0)
     put(root, f"{folder}/topology/core_id", threads[0])
     put(root, f"{folder}/topology/thread_siblings_list", ranges(threads))
 
 
 def _cache(root: Path, folder: str, cpu: int, shared: list[str]) -> None:
-    lists = {3: next(cpus for cpus in shared if cpu in ids(cpus)), 1: str(cpu)}
-    for index, (level, cpus) in enumerate(sorted(lists.items())):
-        put(root, f"{folder}/cache/index{index}/level", level)
-        put(root, f"{folder}/cache/index{index}/type", "Unified" if level == 3 else "Data")
-        put(root, f"{folder}/cache/index{index}/size", "32M" if level == 3 else "48K")
-        put(root, f"{folder}/cache/index{index}/shared_cpu_list", cpus)
+    put(root, f"{folder}/cache/index3/level", 3)
+    put(root, f"{folder}/cache/index3/type", "Unified")
+    put(root, f"{folder}/cache/index3/size", "32M")
+    cpus = next(cpus for cpus in shared if cpu in ids(cpus))
+    put(root, f"{folder}/cache/index3/shared_cpu_list", cpus)
 
 
 def _proc(root: Path, spec: dict[str, Any]) -> None:
@@ -117,11 +116,21 @@ def _proc(root: Path, spec: dict[str, Any]) -> None:
         put(root, "sys/fs/cgroup/user.slice/box/cpuset.mems.effective", spec["mems"])
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Make:
-    """machine(name, path=text, ...) -> the root of that fake machine, with files added."""
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every fake machine once, for reading alone: some thousand small files in all."""
+    folder = tmp_path_factory.mktemp("machines")
+    return {name: build(folder / name, spec) for name, spec in MACHINES.items()}
 
-    def make(name: str, **files: object) -> Path:
+
+@pytest.fixture
+def machine(built: dict[str, Path], tmp_path: Path) -> Make:
+    """machine(name) -> the root of a fake machine that all tests read; with path=text, ... or
+    own=True one of its own, with those files, which a test may spoil."""
+
+    def make(name: str, own: bool = False, **files: object) -> Path:
+        if not own and not files:
+            return built[name]
         root = build(tmp_path / name, MACHINES[name])
         for path, text in files.items():
             put(root, path, text)

@@ -67,7 +67,7 @@ CASES = [  # finding, level, a word of the reason, files
     ("steal", "ok", "1.0 %", {"proc/stat": "cpu 99 0 0 900 0 0 0 1 0 0\ncpu0 1"}),
     ("steal", "warn", "3.0 %", {"proc/stat": "cpu 97 0 0 900 0 0 0 3 0 0"}),
     ("steal", "bad", "30.0 %", {"proc/stat": "cpu 70 0 0 900 50 0 0 30 0 0"}),
-    ("hypervisor", "ok", "none", {}),
+    ("hypervisor", "ok", "none", {"proc/cpuinfo": "flags : fpu sse2"}),
     ("hypervisor", "warn", "virtual", {"proc/cpuinfo": "flags : fpu hypervisor"}),
     ("hypervisor", "warn", "xen", {"sys/hypervisor/type": "xen"}),
     ("clocksource", "ok", "tsc", {CLOCK: "tsc"}),
@@ -81,9 +81,11 @@ def level(found: list[doctor.Finding], name: str) -> doctor.Finding:
 
 
 @pytest.mark.parametrize("name, expected, word, files", CASES)
-def test_findings(machine, name, expected, word, files):
-    root = machine("two_sockets", **files)
-    finding = level(doctor.inspect(read(root), root), name)
+def test_findings(machine, tmp_path, name, expected, word, files):
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"{text}\n")
+    finding = level(doctor.inspect(read(machine("two_sockets")), tmp_path), name)
     assert (finding.level, word in finding.reason) == (expected, True), finding
 
 

@@ -96,7 +96,7 @@ def test_no_usable_cpu_is_refused(machine):
 
 
 def test_missing_files_are_normal(machine):
-    root = machine("two_sockets")
+    root = machine("two_sockets", own=True)
     shutil.rmtree(root / "sys/devices/system/node")
     (root / "sys/devices/system/cpu/online").unlink()
     for cpu in range(16):
@@ -109,19 +109,19 @@ def test_missing_files_are_normal(machine):
 
 
 def test_without_the_online_list_each_cpu_tells_for_itself(machine):
-    root = machine("offline")
+    root = machine("offline", own=True)
     (root / "sys/devices/system/cpu/online").unlink()
     assert ranges(read(root).online) == "0-2,4-10,12-15"
 
 
 def test_a_cpu_that_no_node_lists_belongs_to_the_first(machine):
-    root = machine("two_sockets")
+    root = machine("two_sockets", own=True)
     (root / "sys/devices/system/node/node1/cpulist").unlink()
     assert [ranges(node.cpus) for node in read(root).nodes] == ["0-15", ""]
 
 
 def test_without_distance_files_nodes_are_10_and_20(machine):
-    root = machine("four_nodes_smt")
+    root = machine("four_nodes_smt", own=True)
     for node in range(4):
         (root / f"sys/devices/system/node/node{node}/distance").unlink()
     assert read(root).node(2).distances == (20, 20, 10, 20)

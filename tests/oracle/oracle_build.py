@@ -47,7 +47,9 @@ SPLICES = (
     # No root lock at fork: both places in which fork links into a tree
     Splice(
         "rmap/anon_vma.py",
-        "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n    lock_write(w, lock)\n    while avc != 0:\n",
+        "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
+        "    lock_write(w, lock)\n"
+        "    while avc != 0:\n",
         "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
         "    if pause_points.broken(w, pause_points.NO_ROOT_LOCK):\n"
         "        lock = 0\n"
@@ -57,12 +59,21 @@ SPLICES = (
     ),
     Splice(
         "rmap/anon_vma.py",
-        "    lock = lock_of(w, av)\n    lock_write(w, lock)\n    anon_vma_chain_link(w, copy, avc, av)\n",
+        "    lock = lock_of(w, av)\n"
+        "    lock_write(w, lock)\n"
+        "    anon_vma_chain_link(w, copy, avc, av)\n",
         "    lock = lock_of(w, av)\n"
         "    if pause_points.broken(w, pause_points.NO_ROOT_LOCK):\n"
         "        lock = 0\n"
         "    lock_write(w, lock)\n"
         "    anon_vma_chain_link(w, copy, avc, av)\n",
+    ),
+    Splice(
+        "rmap/anon_vma.py",
+        "    if not fine:\n        lock_write(w, lock)\n",
+        "    if not fine:\n"
+        "        pause_points.pause_point(w, pause_points.BEFORE_LOCK)\n"
+        "        lock_write(w, lock)\n",
     ),
     Splice(
         "rmap/interval_tree.py",
@@ -85,9 +96,7 @@ SPLICES = (
     Splice(
         "mm/walk.py",
         "    walk_begin(w)\n    done = ",
-        "    walk_begin(w)\n"
-        "    pause_points.pause_point(w, pause_points.BEFORE_WALK)\n"
-        "    done = ",
+        "    walk_begin(w)\n    pause_points.pause_point(w, pause_points.BEFORE_WALK)\n    done = ",
     ),
     # A mapcount not dropped at exit
     Splice(
@@ -108,7 +117,10 @@ SPLICES = (
         "    if last:\n",
     ),
 )
-IMPORT = "from numba import njit\n", "from numba import njit\n\nfrom numaperf.sync import pause_points\n"
+IMPORT = (
+    "from numba import njit\n",
+    "from numba import njit\n\nfrom numaperf.sync import pause_points\n",
+)
 
 
 def shipped_sources() -> dict[str, str]:

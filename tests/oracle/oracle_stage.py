@@ -110,7 +110,7 @@ class Plot:
 
 @dataclass
 class Scene:
-    """A break, the point at which A stops, the plot, and whether B is held up if nothing is broken."""
+    """A break, where A stops, the plot, and whether A holds B up while nothing is broken."""
 
     broken: int
     point: int
@@ -187,17 +187,19 @@ class Stage:
         if a.done():
             raise RuntimeError(f"A did not stop at point {scene.point}")
         b.start(plot.b)
-        did_b = None
         if scene.held_up and not broken:
-            self._until(lambda: self.points["seen"][1 + B] == points.BEFORE_LOCK, "B to want a lock")
-            if b.done(HELD_UP_S):
-                raise RuntimeError("B was not held up by A, although nothing is broken")
-        else:
-            did_b = b.result()
+            self._see_held_up(b)
+        elif not b.done(PATIENCE_S):
+            raise TimeoutError(f"B is not done after {PATIENCE_S} s, while A stands at its point")
         self.points["armed"][1 + A] = 0
-        did_a = a.result()
-        did_b = b.result() if did_b is None else did_b
-        return {"oracle": self.verdict(), "page": plot.page, "a": did_a, "b": did_b}
+        did = {"a": a.result(), "b": b.result()}
+        return {"oracle": self.verdict(), "page": plot.page} | did
+
+    def _see_held_up(self, b: Worker) -> None:
+        """B comes to a lock that A holds, and no further."""
+        self._until(lambda: self.points["seen"][1 + B] == points.BEFORE_LOCK, "B to want the lock")
+        if b.done(HELD_UP_S):
+            raise RuntimeError("B was not held up by A, although nothing is broken")
 
     @staticmethod
     def _until(condition: Callable[[], Any], what: str) -> None:
@@ -227,6 +229,12 @@ def two_forks(stage: Stage) -> Plot:
     return Plot(page, [["fork", older]], [["fork", younger]])
 
 
+def fork_and_exit(stage: Stage) -> Plot:
+    """A forks and has found its place in the tree: below the AVC of its brother B, who exits."""
+    (_, older, younger), page = stage.family(2)
+    return Plot(page, [["fork", older]], [["exit", younger]])
+
+
 def walk_and_exit(stage: Stage) -> Plot:
     """A is about to walk for a page; B is the only process that has it, and exits."""
     (root,), page = stage.family(0)
@@ -249,6 +257,9 @@ def two_exits(stage: Stage) -> Plot:
 SCENES = {
     "no PTE recheck after the copy": Scene(points.NO_RECHECK, points.AFTER_COPY, two_writers),
     "no root lock at fork": Scene(points.NO_ROOT_LOCK, points.IN_INSERT, two_forks, held_up=True),
+    "no root lock at fork, a brother exits": Scene(
+        points.NO_ROOT_LOCK, points.IN_INSERT, fork_and_exit, held_up=True
+    ),
     "no reference held across a walk": Scene(
         points.NO_REFERENCE, points.BEFORE_WALK, walk_and_exit
     ),

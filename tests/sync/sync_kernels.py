@@ -102,6 +102,24 @@ def churn(w, a, k, field, report, crew, window, long_hold):
         pause()
 
 
+@njit(**ENTRY)
+def hog(w, a, k, stop, hold, writes):
+    """Take the lock, hold it for `hold` ticks, give it back and take it again, until stopped."""
+    while load_acquire(stop) == 0:
+        if writes != 0:
+            locks.write_lock(w, a, k)
+        else:
+            locks.read_lock(w, a, k)
+        began = now(w)
+        while now(w) - began < hold:
+            pause()
+        if writes != 0:
+            locks.write_unlock(w, a, k)
+        else:
+            locks.read_unlock(w, a, k)
+        bump(stop + 8, 1)
+
+
 class Open(NamedTuple):
     """A broken lock: lets everybody in."""
 

@@ -1,17 +1,20 @@
-"""Reader-writer lock with writer stealing and optimistic spinning: the kernel's policy today.
+"""Reader-writer lock with writer stealing and a hand-off: the kernel's policy today.
 
-Models kernel/locking/rwsem.c: one counter with a writer bit, a hand-off bit and a reader count; a
-writer that finds the lock free takes it even when others wait (commit ce6711f3d196 explains what
-first-in first-out cost); a waiter that has starved for HANDOFF_LOOKS looks sets the hand-off bit,
-and from then on only it may enter. Simplified: no wait queue, waiters watch the word; which of the
-starved gets the hand-off is decided by a swap; and readers join until the hand-off, where the
-kernel's stop joining readers as soon as somebody sleeps.
+Models kernel/locking/rwsem.c: one word with a writer bit, a hand-off bit and a reader count. Who
+finds the lock open takes it even when others wait (commit ce6711f3d196 explains what first-in
+first-out cost); a waiter that has waited for HANDOFF_TICKS sets the hand-off bit, and from then on
+only it may enter. As in the kernel, `try` fails when somebody waits, and a reader that comes while
+the lock is closed is counted for a moment before it takes that back.
 
-As in the kernel, a reader that comes while the lock is closed is counted for a moment before it
-takes that back, and a `try` of a writer in that moment fails though nobody is inside.
+Simplified: no wait queue, waiters watch the word, and which of the starved gets the hand-off is
+decided by a swap. Blocking readers join other readers until the hand-off, where the kernel's stop
+joining as soon as a writer sleeps.
 
-Word 0: WRITER | HANDOFF | READER * readers. All changes are read-modify-writes, so an acquiring
-look at it sees what every one that left before had done. Only the owner of the hand-off clears it.
+Word 0, from bit 0: WRITER, HANDOFF, 14 bits count of READERs, 14 bits count of WAITERs, TURNs.
+Every entry past somebody who waits adds a TURN: else the word could be the same again whenever a
+waiter comes to look, and a lock that is given back and taken at once would starve it unnoticed
+(seen: seconds). All changes are read-modify-writes, so an acquiring look sees what all that left
+before had done. Only the owner of the hand-off clears it.
 """
 
 from typing import NamedTuple
@@ -20,6 +23,7 @@ from numba import njit
 
 from numaperf.sync.build import J
 from numaperf.sync.cold import cold
+from numaperf.sync.emit import MACHINE
 from numaperf.sync.locks import register
 from numaperf.sync.primitives import add, bit_or, cas, load, now, wait_while, wake
 
@@ -28,9 +32,12 @@ KIND = "shared"
 FIFO_SPIN = False
 MAX_WORKERS = 0
 
-WRITER, HANDOFF, READER = 1, 2, 256
+WRITER, HANDOFF, READER, WAITER, TURN = 1, 2, 1 << 2, 1 << 16, 1 << 30
 CLOSED = WRITER | HANDOFF
-HANDOFF_LOOKS = 64  # lost races and looks at a changed word before a waiter demands the hand-off
+READING, WAITING = WAITER - READER, TURN - WAITER
+BUSY = CLOSED | READING
+# RWSEM_WAIT_TIMEOUT is 4 ms: of a 2.5 GHz TSC, or of the 1 GHz timer that aarch64 has since v8.6
+HANDOFF_TICKS = 10_000_000 if MACHINE == "x86_64" else 4_000_000
 
 
 class RwsemStealing(NamedTuple):
@@ -38,9 +45,9 @@ class RwsemStealing(NamedTuple):
 
 
 @njit(**J)
-def rwsem_demand(w, a, seen, looks):
-    """Demand the hand-off after too many looks; returns HANDOFF when it is now ours, else 0."""
-    if looks > HANDOFF_LOOKS and seen & HANDOFF == 0:
+def rwsem_demand(w, a, seen, began):
+    """Demand the hand-off after waiting for long; returns HANDOFF when it is now ours, else 0."""
+    if seen & HANDOFF == 0 and now(w) - began > HANDOFF_TICKS:
         return HANDOFF - (bit_or(w, a, HANDOFF) & HANDOFF)
     return 0
 
@@ -49,16 +56,18 @@ def rwsem_demand(w, a, seen, looks):
 def rwsem_write_wait(w, a):
     """The slow path of rwsem_write_lock; returns ticks waited."""
     began = now(w)
-    looks = 0
     mine = 0  # HANDOFF once this waiter owns the hand-off
+    add(w, a, WAITER)
     while True:
-        looks += 1
         seen = load(w, a)
-        if seen == mine and cas(w, a, mine, WRITER):  # leaves the hand-off and enters, in one step
-            return max(now(w) - began, 1)
-        mine |= rwsem_demand(w, a, seen, looks)
-        if seen != mine:
-            wait_while(w, a, seen)
+        if seen & BUSY == mine:
+            left = seen - mine - WAITER
+            entered = WRITER if left & WAITING == 0 else left + TURN + WRITER
+            if cas(w, a, seen, entered):  # leaves the hand-off and enters, in one step
+                return max(now(w) - began, 1)
+        else:
+            mine |= rwsem_demand(w, a, seen, began)
+            wait_while(w, a, seen)  # does not wait if the hand-off was demanded just now
 
 
 rwsem_write_wait_cold = cold(rwsem_write_wait)
@@ -74,8 +83,9 @@ def rwsem_write_lock(w, a, k):
 
 @njit(**J)
 def rwsem_try_write_lock(w, a, k):
-    """Take the lock alone if it is free."""
-    return cas(w, a, 0, WRITER)
+    """Take the lock alone if nobody has it or waits for it."""
+    seen = load(w, a)  # may hold TURNs of waiters that are gone
+    return seen & (BUSY | WAITING) == 0 and cas(w, a, seen, WRITER)
 
 
 @njit(**J)
@@ -86,26 +96,25 @@ def rwsem_write_unlock(w, a, k):
 
 
 @njit(**J)
-def rwsem_read_wait(w, a):
-    """The slow path of rwsem_read_lock, entered counted in but not let in; returns ticks waited."""
+def rwsem_read_wait(w, a, seen):
+    """The slow path of rwsem_read_lock, which saw `seen` as it counted us in; ticks waited."""
+    if seen & CLOSED == 0:
+        add(w, a, TURN)  # let in, past those that wait
+        return 0
     began = now(w)
-    looks = 0
     mine = 0  # HANDOFF once this waiter owns the hand-off
     while True:
-        looks += 1
-        add(w, a, -READER)
-        wake(w, a)  # a writer may have looked meanwhile, and waits for this to be undone
+        add(w, a, WAITER - READER)
+        wake(w, a)  # a writer may have looked meanwhile, and waits for the count to be undone
         seen = load(w, a)
         while seen & CLOSED != mine:
-            mine |= rwsem_demand(w, a, seen, looks)
-            wait_while(w, a, seen)  # does not wait if the hand-off was demanded just now
-            looks += 1
+            mine |= rwsem_demand(w, a, seen, began)
+            wait_while(w, a, seen)
             seen = load(w, a)
-        if mine != 0:  # nobody else can enter: no writer comes between the look and this step
-            add(w, a, READER - HANDOFF)
-            wake(w, a)  # other readers may join now
-            return max(now(w) - began, 1)
-        if add(w, a, READER) & CLOSED == 0:
+        # as the owner of the hand-off nobody else can enter: this succeeds
+        if add(w, a, READER - WAITER + TURN - mine) & CLOSED == mine:
+            if mine != 0:
+                wake(w, a)  # other readers may join now
             return max(now(w) - began, 1)
 
 
@@ -115,16 +124,17 @@ rwsem_read_wait_cold = cold(rwsem_read_wait)
 @njit(**J)
 def rwsem_read_lock(w, a, k):
     """Join the readers; returns ticks waited."""
-    if add(w, a, READER) & CLOSED == 0:
+    seen = add(w, a, READER)
+    if seen & (CLOSED | WAITING) == 0:
         return 0
-    return rwsem_read_wait_cold(w, a)
+    return rwsem_read_wait_cold(w, a, seen)
 
 
 @njit(**J)
 def rwsem_try_read_lock(w, a, k):
-    """Join the readers if no writer holds or is promised the lock."""
+    """Join the readers if no writer has the lock and nobody waits for it."""
     seen = load(w, a)
-    while seen & CLOSED == 0:
+    while seen & (CLOSED | WAITING) == 0:
         if cas(w, a, seen, seen + READER):
             return True
         seen = load(w, a)

@@ -12,6 +12,8 @@ OUTCOMES = {
     "no PTE recheck after the copy": "a free page frame is in use: frame {page}, mappings 1",
     "no root lock at fork": "the walk finds other mappings than the page tables have: "
     "page frame {page}, found 4",
+    "no root lock at fork, a brother exits": "the walk finds other mappings than the page tables "
+    "have: page frame {page}, found 2",
     "no reference held across a walk": "a page frame is free twice: frame {page}",
     "a mapcount not dropped at exit": "mapcount is not the number of PTEs: "
     "page frame {page}, found 2",
@@ -30,3 +32,18 @@ def test_the_oracle_sees_the_break(stage, scene):
 @pytest.mark.parametrize("scene", OUTCOMES)
 def test_the_same_interleaving_passes_unbroken(stage, scene):
     assert [one["oracle"] for one in stage.play(scene, False, ROUNDS)] == ["passed"] * ROUNDS
+
+
+def test_the_shipped_kernels_can_neither_pause_nor_break():
+    for path, text in oracle_build.shipped_sources().items():
+        assert "pause_point" not in text, path
+    assert not (oracle_build.PACKAGE / "sync/pause_points.py").exists()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_kernel_that_changed_under_the_test_build_is_refused(count):
+    one = oracle_build.SPLICES[0]
+    sources = oracle_build.shipped_sources()
+    sources[one.path] = sources[one.path].replace(one.anchor, count * one.anchor)
+    with pytest.raises(ValueError, match=f"numaperf/mm/fault.py has changed .* {count} times"):
+        oracle_build.spliced(sources)

@@ -1,0 +1,135 @@
+"""Facts a comparison must not get wrong, measured: run `python -m benchmarks.facts`.
+
+Flatness: the cost of a COW fault over the number of sharers and over the depth of the fork chain, for
+every design: minima of interleaved rounds, and their spread. Contention: forks a second of a forker
+beside a reclaimer, in one family and in two, over the size of the family, with the voluntary context
+switches a fork, as in the kernel's own figures (one walker and one forker on two CPUs).
+"""
+
+import statistics
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.mm import family
+from numaperf.discover import variants
+from numaperf.engine.kernels import Clock
+from numaperf.engine.measured import MeasuredEngine
+from numaperf.plan import Cell, Plan
+
+START = 1 << 24
+PAGES = 512
+ROUNDS = 7
+EVICT_WORDS = 1 << 22  # 32 MiB, written before each pass: as cold with one sharer as with 64
+SHARERS = (1, 4, 16, 64)
+CHILDREN = (16, 128, 256)
+INVOCATIONS = 6
+PLAIN = {
+    "lock_model": "as-proposed", "wait": "park", "placement": "pack", "mode": "process",
+    "vmas": 1, "pages": 64, "background": 100, "huge_pages": False, "emulate_nodes": 0,
+    "engine": "measured", "duration_s": 0.2, "warmup_s": 0.05, "ops": 0,
+}  # fmt: skip
+
+
+def _one_pass(design: str, kind: str, sharers: int, clock: Clock) -> float:
+    """Least ns of a COW fault of the last process of a fresh tree, over a few passes."""
+    from benchmarks.mm_kernels import write_pages
+
+    order = np.arange(PAGES, dtype=np.int64)
+    evict = np.zeros(EVICT_WORDS, np.int64)
+    best = float("inf")
+    with family(design) as (single, root):
+        single.mmap(root, START, PAGES)
+        for i in range(PAGES):
+            single.write(root, START + i)
+        for _ in range(4):
+            tree = [root]
+            for _ in range(sharers):
+                tree.append(single.fork(tree[-1] if kind == "depth" else root))
+            evict += 1
+            took = write_pages(single.w, tree[-1], START, order.ctypes.data, PAGES)
+            assert took > 0, "a write was not a COW fault"
+            best = min(best, took / PAGES / clock.per_ns)
+            for mm in reversed(tree[1:]):
+                single.exit(mm)
+    return best
+
+
+def flatness() -> Iterator[dict]:
+    """COW fault cost by sharers and by depth: one row a design and kind, with the spread."""
+    clock = Clock()
+    for design in variants("rmap"):
+        for kind in ("sharers", "depth"):
+            least = dict.fromkeys(SHARERS, float("inf"))
+            for _ in range(ROUNDS):
+                for n in SHARERS:
+                    least[n] = min(least[n], _one_pass(design, kind, n, clock))
+            spread = max(least.values()) / min(least.values()) - 1
+            yield {
+                "design": design,
+                "over": kind,
+                "ns": {n: round(value) for n, value in least.items()},
+                "spread": round(spread, 3),
+            }
+
+
+def _cell(design: str, families: str, children: int) -> Cell:
+    lock = variants("rmap")[design].constants["DEFAULT_LOCK"]
+    return Cell.from_dict(
+        {**PLAIN, "workload": "fork_vs_reclaim", "design": design, "lock": lock, "workers": 2,
+         "tree": f"flat:{children}", "position": "last", "families": families,
+         "options": {"age": "no"}}
+    )  # fmt: skip
+
+
+def contention(designs: tuple[str, ...] = ("anon_vma", "cow_context")) -> Iterator[dict]:
+    """Forks a second on one family and on two, and how the one falls short of the other."""
+    cells = [
+        _cell(design, families, n)
+        for design in designs
+        for n in CHILDREN
+        for families in ("one", "separate")
+    ]
+    engine = MeasuredEngine()
+    engine.prepare(Plan(tuple(cells), 1, 1, (), (), ()), print)
+    found: dict[Cell, list[dict]] = {cell: [] for cell in cells}
+    for invocation in range(INVOCATIONS):
+        for cell in cells:
+            row = engine.run(cell, invocation, 0, invocation + 1)
+            assert row["check"] == "passed", row["status_reason"]
+            found[cell].append(row)
+    for one, two in zip(cells[::2], cells[1::2], strict=True):
+        rates = [_median(found[cell], "fork_per_s") for cell in (one, two)]
+        yield {
+            "design": one.design,
+            "children": int(one.tree.split(":")[1]),
+            "forks_per_s_one_family": round(rates[0]),
+            "forks_per_s_two_families": round(rates[1]),
+            "fall": round(rates[1] / rates[0], 2),
+            "two_families_against_alone": round(alone(one) / rates[1], 3),
+            "visits_per_walk": round(_median(found[one], "visits") / _median(found[one], "walks")),
+            "switches_per_fork": round(
+                _median(found[one], "voluntary_switches") / _median(found[one], "fork_count"), 3
+            ),
+        }
+
+
+def alone(cell: Cell) -> float:
+    """Forks a second of the same forker with nobody beside it."""
+    solo = {**cell.to_dict(), "workload": "fork_exit", "workers": 1, "options": {}}
+    solo = Cell.from_dict({**solo, "position": "first", "tree": "flat:0"})
+    engine = MeasuredEngine()
+    engine.prepare(Plan((solo,), 1, 1, (), (), ()), print)
+    rows = [engine.run(solo, invocation, 0, invocation + 1) for invocation in range(INVOCATIONS)]
+    return _median(rows, "fork_per_s")
+
+
+def _median(rows: list[dict], column: str) -> float:
+    return statistics.median(row[column] or 0 for row in rows)
+
+
+if __name__ == "__main__":
+    for line in flatness():
+        print(line, flush=True)
+    for line in contention():
+        print(line, flush=True)
