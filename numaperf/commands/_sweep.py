@@ -72,7 +72,9 @@ def show_plan(started: Started, json: bool) -> None:
 
 def measure(started: Started, resume: bool, force: bool, json: bool) -> None:
     """Run it under the run lock; CheckFailed or Incomplete at the end if an invocation was bad."""
-    with runlock.hold():
+    with runlock.hold() as lock:
+        if lock.stale_pid:
+            talk(f"the lock of a dead run (process {lock.stale_pid}) was removed")
         _open_folder(started, resume, force)
         with writing(partial(_writers_store, started.folder)) as writer:
             _run(started, writer, resume)

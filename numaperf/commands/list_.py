@@ -136,13 +136,13 @@ def modes() -> list[Entry]:
 
 def tables() -> list[Entry]:
     """The layout of the shared tables; imports numba."""
+    from numaperf import discover
     from numaperf.mm import tables as layout
     from numaperf.sync import histogram  # noqa: F401  (each declares its tables as it is imported)
     from numaperf.workloads import tables as of_workloads  # noqa: F401
 
     for design in discover.variants("rmap").values():
         design.load()
-
     return layout.describe()
 
 

@@ -51,6 +51,7 @@ class Invocation:
         """Run it and return every column but identity; never raises for what workers do."""
         began = time.monotonic()
         self.warnings = place_memory(self.segment, self.pools, self.design_rows)
+        self.segment.name_workers()
         self._write_job()
         if not window.prepare(self.world, self.workload.MARKER()):
             error = self.segment.rows("worker", self.cell.workers + 1)[-1]["error"]
@@ -117,13 +118,14 @@ class Invocation:
 
     def _run_group(self) -> GroupResult:
         cell = self.cell
-        real = self.pools.topology.real
-        nodes = [self.pools.pool_of_cpu(cpu) for cpu in self.placement.cpus]
-        own = tuple(real((self.pools.nodes[pool],)) if pool >= 0 else () for pool in nodes)
         job = Job(
-            self.segment, self.world, self.workload.MARKER(), self.placement.cpus, own,
-            self.design_rows, cell.huge_pages,
-        )  # fmt: skip
+            self.segment,
+            self.world,
+            self.workload.MARKER(),
+            self.placement.cpus,
+            self.design_rows,
+            cell.huge_pages,
+        )
         group = Group(job, cell.workers)
         try:
             return group.wait(cell.warmup_s + cell.duration_s + PATIENCE_S)

@@ -86,6 +86,7 @@ def load(cell: Cell) -> None:
     small = cell.__class__.from_dict({**cell.to_dict(), "vmas": 1, "pages": 1, "background": 0,
                                       "workers": 1, "tree": "flat:1"})  # fmt: skip
     segment = Segment(sizes_of(small), design_of(cell), "as-proposed", "yield")
+    segment.name_workers()
     try:
         run = segment.rows("run", 1)[0]
         run["vmas"] = run["pages"] = run["size"] = run["ticks_per_us"] = 1

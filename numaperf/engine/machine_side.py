@@ -11,11 +11,12 @@ from numaperf.engine.segment import Segment
 from numaperf.machine import memory
 from numaperf.machine.placements import Placement
 from numaperf.machine.topology import Topology
+from numaperf.sync.layout import OPERATIONS
 
 PAGE = 4096
 MADV_POPULATE_WRITE = 23  # include/uapi/asm-generic/mman-common.h, Linux 5.14
 SAMPLED_PAGES = 64
-OWN_TABLES = ("worker", "histogram", "limbo")
+OWN_TABLES = {"worker": 1, "histogram": len(OPERATIONS), "limbo": 1}  # rows a worker
 STRUCTURES = ("header", "mm", "vma", "vma_node", "page_table", "ptdesc", "shadow", "page")
 
 
@@ -29,7 +30,7 @@ class Pools:
     @property
     def nodes(self) -> tuple[int, ...]:
         """Topology node of each pool."""
-        return tuple(node.id for node in self.topology.nodes if node.memory_bytes)
+        return self.topology.memory_nodes()
 
     def pools(self, nodes: tuple[int, ...]) -> tuple[int, ...]:
         """Pool numbers of topology nodes."""
@@ -73,7 +74,21 @@ def place_memory(segment: Segment, pools: Pools, design_rows: dict[str, int]) ->
         start = segment.address("frame", first)
         length = PAGE * segment.frames_per_node
         warnings.add(memory.bind(start, length, topology.real((node,))))
+    for worker, cpu in enumerate(placement.cpus):
+        node = topology.home(topology.cpu(cpu).node)
+        warnings |= _place_worker(segment, worker, topology.real((node,)))
     return sorted(w for w in warnings if w)
+
+
+def _place_worker(segment: Segment, worker: int, node: tuple[int, ...]) -> set[str | None]:
+    """Bind a worker's own rows to its node, whole pages of them."""
+    warnings = set()
+    for table, count in OWN_TABLES.items():
+        start = segment.address(table, worker * count)
+        end = segment.address(table, (worker + 1) * count)
+        first, last = -(-start // PAGE) * PAGE, end // PAGE * PAGE
+        warnings.add(memory.bind(first, last - first, node))
+    return warnings
 
 
 def _bytes(segment: Segment, table: str, rows: dict[str, int]) -> int:
@@ -87,20 +102,6 @@ def populate(segment: Segment, design_rows: dict[str, int], workers: int) -> Non
         start = segment.address(table) // PAGE * PAGE
         length = segment.address(table, count) - start
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), MADV_POPULATE_WRITE)
-
-
-def touch_own_rows(segment: Segment, worker: int, node: tuple[int, ...]) -> None:
-    """First touch of a worker's own rows, by the pinned worker, bound to its node."""
-    from numaperf.sync.layout import OPERATIONS
-
-    spans = {"worker": 1, "histogram": len(OPERATIONS), "limbo": 1}
-    for table, count in spans.items():
-        start = segment.address(table, worker * count)
-        end = segment.address(table, (worker + 1) * count)
-        first, last = -(-start // PAGE) * PAGE, end // PAGE * PAGE
-        if last > first and node:
-            memory.bind(first, last - first, node)
-        ctypes.memset(start + 8, 0, 0)
 
 
 def observed_pages(segment: Segment, table: str, first: int, count: int) -> dict[str, int]:

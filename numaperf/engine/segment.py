@@ -57,8 +57,10 @@ class Segment:
             last = first + self.frames_per_node
             self._slab(SLAB_FRAME + node, TABLES["page"], "lru_next", first, last)
         self._design_slabs(design)
-        workers = self.rows("worker", sizes.workers + 1)
-        for cpu, row in enumerate(workers):
+
+    def name_workers(self) -> None:
+        """Write each worker's row for the first time: its number, and node 0 for its pages."""
+        for cpu, row in enumerate(self.rows("worker", self.sizes.workers + 1)):
             row["cpu"] = cpu
             row["page_nodes"] = 1
 

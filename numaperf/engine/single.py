@@ -43,6 +43,7 @@ class Single:
         lock = lock or str(facts.constants["DEFAULT_LOCK"])
         lock_module = variants("sync/locks")[lock].load()
         self.segment = Segment(sizes, self.design, lock_model, "yield")
+        self.segment.name_workers()
         self.w = World(
             self.segment.base, 0, self.design.MARKER(), lock_module.MARKER(), Measured()
         )

@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from numaperf.engine.machine_side import observed_pages, populate, touch_own_rows
+from numaperf.engine.machine_side import observed_pages, populate
 from numaperf.engine.segment import Segment
 from numaperf.machine import process
 from numaperf.sync.layout import SLABS
@@ -26,7 +26,6 @@ class Job:
     world: Any
     workload: Any
     cpus: tuple[int, ...]
-    own_nodes: tuple[tuple[int, ...], ...]
     design_rows: dict[str, int]
     huge: bool
 
@@ -41,7 +40,6 @@ def _run(job: Job, number: int) -> dict[str, Any]:
     observed = process.pin(job.cpus[number])
     segment = job.segment
     base = segment.remap()
-    touch_own_rows(segment, number, job.own_nodes[number])
     populate(segment, job.design_rows, segment.sizes.workers)
     if job.huge:
         segment.collapse_frames()

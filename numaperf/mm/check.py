@@ -4,6 +4,7 @@ Scans every page table of every live address space and holds the findings agains
 - each process reads what it last wrote or inherited (stamps, and the birth word of each copy)
 - each page's mapcount and references are those found, and the design's walk finds the same mappings
 - each swap slot counts the entries found, and its cached page is the one that names it
+- a page that several processes map is writable in none, and no page lock is left held
 - each page frame and swap slot is mapped, cached or free: none lost, none free and used, none
   free twice
 - each PTE lies in a VMA
@@ -20,9 +21,12 @@ from numaperf.mm.pages import reads_as
 from numaperf.mm.slab import link_of
 from numaperf.mm.tables import (
     FIRST,
+    PG_EXCLUSIVE,
+    PG_LOCKED,
     PG_SWAPCACHE,
     PTE_PRESENT,
     PTE_SHIFT,
+    PTE_WRITE,
     SLOT_SCAN,
     frame_at,
     mm_at,
@@ -59,11 +63,14 @@ FAILURES = (
     "a page frame is lost: frame {0}",
     "a free swap slot is in use, or free twice: slot {0}, entries {1}",
     "a swap slot is lost: slot {0}",
+    "a free page frame still counts: frame {0}, mapcount {1}",
+    "a shared page is exclusive or writable somewhere: frame {0}, mappings {1}",
+    "a page lock was left held: frame {0}",
 )
 (
     PASSED, WRONG_CONTENT, OUTSIDE, MAPCOUNT, REFCOUNT, WALK, SLOT_COUNT, USED_FREE, FREE_TWICE,
-    LOST, SLOT_FREE, SLOT_LOST,
-) = numbered(12)  # fmt: skip
+    LOST, SLOT_FREE, SLOT_LOST, FREE_COUNTS, SHARED_WRITABLE, LEFT_LOCKED,
+) = numbered(15)  # fmt: skip
 
 
 @njit(**J)
@@ -88,6 +95,8 @@ def _scan_pte(w, mm, t, number):
         seen = scan_at(w, row)
         seen.mappings += 1
         seen.hash += mapping_hash(serial, number)
+        if value & PTE_WRITE != 0:
+            seen.writable += 1
     else:
         scan_at(w, SLOT_SCAN + row).mappings += 1
         cached = swap_at(w, row).page
@@ -137,8 +146,12 @@ def _check_page(w, page):
     cached = 1 if p.flags & PG_SWAPCACHE != 0 else 0
     if p.refcount != seen.mappings + cached:
         return _fail(w, REFCOUNT, page, seen.mappings + cached)
+    if p.flags & PG_LOCKED != 0:
+        return _fail(w, LEFT_LOCKED, page, FIRST)
     if seen.mappings == 0:
         return PASSED
+    if seen.mappings > 1 and (p.flags & PG_EXCLUSIVE != 0 or seen.writable != 0):
+        return _fail(w, SHARED_WRITABLE, page, seen.mappings)
     walk_begin(w)
     rmap_walk(w, page, COUNT)
     me = worker_at(w, w.cpu)
@@ -159,6 +172,8 @@ def _mark_free(w, k, frames):
                 return _fail(w, USED_FREE if frames else SLOT_FREE, row, seen.mappings)
             if seen.free != 0:
                 return _fail(w, FREE_TWICE if frames else SLOT_FREE, row, FIRST)
+            if frames and (page_at(w, row).mapcount != 0 or page_at(w, row).refcount != 0):
+                return _fail(w, FREE_COUNTS, row, page_at(w, row).mapcount)
             seen.free = 1
             row = peek(link_of(w, k, row))
     return PASSED

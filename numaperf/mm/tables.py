@@ -53,7 +53,7 @@ swap_at = table("swap_slot", 11, SWAP_SLOT, "a swap slot's state")
 swap_data_at = table("swap_data", 12, FRAME, "a swap slot's 4096 bytes")
 limbo_at = table("limbo", 13, LIMBO, "a worker's rows that wait for a grace period")
 
-SCAN = record(("mappings", "hash", "free"))
+SCAN = record(("mappings", "hash", "free", "writable"))
 SLOT_SCAN = 1 << 28  # row of the findings for swap slot 0
 scan_at = table("scan", 14, SCAN, "the oracle's findings: page frames, from SLOT_SCAN swap slots")
 

@@ -11,7 +11,14 @@ from oracle_entries import unmap_to_swap_cache
 
 from numaperf.engine.single import Single
 from numaperf.mm.check import FAILURES
-from numaperf.mm.tables import BIRTH_WORD, FIRST_WORD, LAST_WORD
+from numaperf.mm.tables import (
+    BIRTH_WORD,
+    FIRST_WORD,
+    LAST_WORD,
+    PG_EXCLUSIVE,
+    PG_LOCKED,
+    PTE_WRITE,
+)
 from numaperf.sync.layout import SLABS
 
 START, PAGES, SWAPPED, WRITTEN, SHARED = 4096, 8, 0, 1, 2  # 4096: the first of a page table
@@ -182,7 +189,41 @@ def lost_slot(f: Family):
     return (int(slab["next"]) - 1,)
 
 
+def counting_free_frame(field: str):
+    """A free frame still has a mapping or a reference counted."""
+
+    def corrupt(f: Family):
+        frame = int(f.free_frames()[0])
+        f.row("page", frame)[field] = 1
+        return frame, int(field == "mapcount")
+
+    return corrupt
+
+
+def exclusive_though_shared(f: Family):
+    """A page that two processes map is marked as one process's own."""
+    f.row("page", f.shared)["flags"] |= PG_EXCLUSIVE
+    return f.shared, 2
+
+
+def writable_though_shared(f: Family):
+    """One of the two PTEs of a shared page can be written through."""
+    f.entries(f.child)[SHARED] |= PTE_WRITE
+    return f.shared, 2
+
+
+def lock_left_held(f: Family):
+    """Nobody is left who could release the page lock."""
+    f.row("page", f.shared)["flags"] |= PG_LOCKED
+    return (f.shared,)
+
+
 CORRUPTIONS = [
+    (12, counting_free_frame("mapcount")),
+    (12, counting_free_frame("refcount")),
+    (13, exclusive_though_shared),
+    (13, writable_though_shared),
+    (14, lock_left_held),
     (0, nothing),
     (1, lost_write(FIRST_WORD)),
     (1, lost_write(LAST_WORD)),

@@ -70,6 +70,8 @@ def exclusion(base, lines, marker, workers, policy, ticks_per_s, cpus=None) -> l
         wrong.append(f"a worker never got in:\n{figures}")
     if sync_crew.header(base, "parked")[0] != 0:
         wrong.append("somebody is still counted as parked")
+    if call(base, 0, marker, a, TRY_WRITE) != 1:
+        wrong.append(f"the lock is not free at the end: {sync_crew.words(a, 8)}")
     return wrong
 
 
@@ -321,4 +323,6 @@ def test_only_the_starved_may_enter_after_the_demand(base, lines):
     assert call(base, 1, marker, a, TRY_WRITE) == 0
     assert crew.results()[0] > 0
     assert word[0] & (rwsem_stealing.TURN - 1) == rwsem_stealing.READER
-    assert call(base, 1, marker, a, TRY_READ) == 1
+    call(base, 2, marker, a, UNLOCK_READ)
+    assert word[0] != 0  # turns of a waiter that is gone: the lock is free all the same
+    assert call(base, 1, marker, a, TRY_WRITE) == 1 and word[0] == rwsem_stealing.WRITER
