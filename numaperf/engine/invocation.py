@@ -57,20 +57,15 @@ class Invocation:
             error = self.segment.rows("worker", self.cell.workers + 1)[-1]["error"]
             return self._unfinished("failed", f"out of {SLABS[error - 1]} rows while building")
         empty_ns = self._empty_ns()
-        built = time.monotonic()
         result = self._run_group()
         if result.status != "ok":
             return self._unfinished(result.status, result.reason)
-        finished = time.monotonic()
         figures = Figures(self.segment, self.clock.per_ns)
         row = self._base() | self._measured(figures, result) | self._placed(result)
         row["empty_op_ns"] = empty_ns
-        row["setup_s"] = built - began + self._before_window(finished - built, figures)
+        row["setup_s"] = max(report["ready"] for report in result.reports) - began
         row |= self._checked(row, result, time.monotonic())
         return row
-
-    def _before_window(self, group_s: float, figures: Figures) -> float:
-        return max(group_s - figures.window_s - self.cell.warmup_s, 0.0)
 
     def _write_job(self) -> None:
         """Fill the run's row and each worker's row with what the kernels must know."""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import psutil  # noqa: F401  (here, so that no worker imports it for pinning)
+
 from numaperf.engine import kernels
 from numaperf.engine.invocation import Invocation
 from numaperf.engine.protocol import Row

@@ -10,14 +10,18 @@ from numba import njit
 from numaperf.discover import variants
 from numaperf.engine.segment import Segment
 from numaperf.mm import check as oracle
-from numaperf.mm import fault, fork, process, slab, teardown, visit, walk
+from numaperf.mm import fault, fork, process, reclaim, slab, teardown, visit, walk
+from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_owner
+from numaperf.mm.lru import lru_lock, lru_unlink, lru_unlock
 from numaperf.mm.lru_batch import drain_lru_batch
-from numaperf.mm.pages import drain_free_batch
+from numaperf.mm.pages import drain_free_batch, node_of, put_page, try_get_page
 from numaperf.mm.sizing import Sizes
-from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
+from numaperf.mm.tables import PG_LRU, PTE_PRESENT, PTE_SHIFT, page_at
+from numaperf.mm.teardown import tear_down_dying
 from numaperf.sync.build import ENTRY
-from numaperf.sync.layout import SLABS
+from numaperf.sync.layout import LOCK_CLASSES, SLAB_MM, SLABS, STAT_ACQUIRED, STAT_STRIDE
+from numaperf.sync.primitives import load
 from numaperf.sync.world import Measured, World
 
 SMALL = Sizes(1, 1, 4096, 65536, 65536, 8192, 1 << 16, 1 << 14, 1 << 16, 1 << 19, 64)
@@ -27,6 +31,34 @@ SMALL = Sizes(1, 1, 4096, 65536, 65536, 8192, 1 << 16, 1 << 14, 1 << 16, 1 << 19
 def owner_of(w, page):
     """Serial number of the process that a page's rmap object was made for."""
     return rmap_owner(w, page)
+
+
+@njit(**ENTRY)
+def page_out(w, page, age):
+    """MADV_PAGEOUT of one page (mm/madvise.c): off its LRU, then reclaimed; what became of it."""
+    if not try_get_page(w, page):
+        return reclaim.BUSY
+    begin_operation(w)
+    node = node_of(w, page)
+    lru_lock(w, node)
+    listed = load(w, page_at(w, page).at_flags) & PG_LRU != 0
+    if listed:
+        lru_unlink(w, page, node)
+    lru_unlock(w, node)
+    did = reclaim.BUSY
+    if listed:
+        did = reclaim.reclaim_page(w, page, age)
+    else:
+        put_page(w, page)
+    tear_down_dying(w)
+    end_operation(w)
+    return did
+
+
+@njit(**ENTRY)
+def reclaim_batch(w, node, age):
+    """One batch of reclaim on a node; the pages freed, -1 when its LRU is empty."""
+    return reclaim.reclaim(w, node, age)
 
 
 class Single:
@@ -44,38 +76,42 @@ class Single:
         lock_module = variants("sync/locks")[lock].load()
         self.segment = Segment(sizes, self.design, lock_model, "yield")
         self.segment.name_workers()
-        self.w = World(
-            self.segment.base, 0, self.design.MARKER(), lock_module.MARKER(), Measured()
-        )
+        self.w = World(self.segment.base, 0, self.design.MARKER(), lock_module.MARKER(), Measured())
         self.worker = self.segment.rows("worker", 1)[0]
 
     def new_mm(self) -> int:
         """A first address space."""
-        return self._row(process.first_mm(self.w), "mm")
+        return self._row(process.first_mm(self.w))
 
     def mmap(self, mm: int, start: int, pages: int) -> int:
         """Map pages at virtual page `start`; the VMA's row."""
-        return self._row(process.mmap(self.w, mm, start, pages), "vma")
+        return self._row(process.mmap(self.w, mm, start, pages))
 
     def fork(self, mm: int) -> int:
         """A child of `mm`."""
-        return self._row(fork.fork(self.w, mm), "mm")
+        return self._row(fork.fork(self.w, mm))
 
     def exit(self, mm: int) -> None:
         """The process of `mm` exits."""
         teardown.exit_mm(self.w, mm)
 
     def unmap(self, mm: int, number: int) -> bool:
-        """Unmap the VMA of virtual page `number`."""
+        """Unmap the VMA of virtual page `number`; False: there is none, or no row is left."""
         return bool(teardown.unmap(self.w, mm, number))
 
     def write(self, mm: int, number: int) -> int:
         """Write virtual page `number`; what the fault took (mm/fault.py)."""
-        return int(fault.fault(self.w, mm, number, 1))
+        return self._fault(mm, number, 1)
 
     def read(self, mm: int, number: int) -> int:
         """Read virtual page `number`; what the fault took."""
-        return int(fault.fault(self.w, mm, number, 0))
+        return self._fault(mm, number, 0)
+
+    def _fault(self, mm: int, number: int, write: int) -> int:
+        did = int(fault.fault(self.w, mm, number, write))
+        if did == fault.OUT_OF_ROWS:
+            raise self._out_of_rows()
+        return did
 
     def page(self, mm: int, number: int) -> int:
         """The page frame mapped at virtual page `number`, 0 when none is."""
@@ -94,15 +130,47 @@ class Single:
         found = walk.walk(self.w, page, number)
         return int(self.worker["walk_visits"]), int(found)
 
+    def page_out(self, page: int, age: bool = False) -> int:
+        """Reclaim one page, ageing it first if asked; a word of mm/reclaim.py (FREED ...)."""
+        drain_lru_batch(self.w)
+        return int(page_out(self.w, page, int(age)))
+
+    def reclaim(self, age: bool = True) -> int:
+        """Reclaim a batch from the tail of the LRU; pages freed, -1 when the LRU was empty."""
+        drain_lru_batch(self.w)
+        return int(reclaim_batch(self.w, 0, int(age)))
+
     def owner(self, page: int) -> int:
         """Serial number of the process that the page's rmap object was made for."""
         return int(owner_of(self.w, page))
+
+    def serial(self, mm: int) -> int:
+        """Serial number of an address space; no other ever has it."""
+        return int(self.segment.rows("mm", mm + 1)["serial"][mm])
+
+    def mapcount(self, page: int) -> int:
+        """PTEs that map a page, as its own row has it."""
+        return int(self.segment.rows("page", page + 1)["mapcount"][page])
+
+    def counter(self, name: str) -> int:
+        """One of the worker's counters (sync/layout.py: COUNTERS)."""
+        return int(self.worker[name])
+
+    def acquired(self, lock_class: str) -> int:
+        """How often locks of a class (sync/layout.py: LOCK_CLASSES) were taken."""
+        word = (LOCK_CLASSES.index(lock_class) * STAT_STRIDE + STAT_ACQUIRED) // 8
+        return int(self.worker["lock"][word])
 
     def objects(self) -> dict[str, int]:
         """Live rows of the design, by the kernel's name of the kind."""
         self.quiesce()
         kinds = self.design.OBJECTS
         return {kind: self.segment.live(SLABS.index(name)) for kind, (name, _) in kinds.items()}
+
+    def processes(self) -> int:
+        """Live address spaces."""
+        self.quiesce()
+        return self.segment.live(int(SLAB_MM))
 
     def quiesce(self) -> None:
         """Empty the batches and wait for every grace period."""
@@ -121,8 +189,16 @@ class Single:
         """Give the memory back."""
         self.segment.close()
 
-    def _row(self, row: int, kind: str) -> int:
+    def __enter__(self) -> "Single":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _row(self, row: int) -> int:
         if row == 0:
-            short = SLABS[self.worker["error"] - 1]
-            raise MemoryError(f"out of {short} rows while making a {kind}")
+            raise self._out_of_rows()
         return int(row)
+
+    def _out_of_rows(self) -> MemoryError:
+        return MemoryError(f"no {SLABS[self.worker['error'] - 1]} row is left")

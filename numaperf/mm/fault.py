@@ -265,7 +265,10 @@ def _fault_once(w, mm, vma, number, write):
     if value == 0:
         return _first_touch(w, mm, vma, t, number)
     if value & PTE_SWAP != 0:
-        return SWAPPED_IN if swap_in(w, mm, vma, t, number, value) else AGAIN
+        page = swap_in(w, mm, vma, t, number, value)
+        if page == 0:
+            return OUT_OF_ROWS
+        return SWAPPED_IN if page > 0 else AGAIN
     if write:
         return _write_present(w, mm, vma, t, number)
     return _read_present(w, t, number)

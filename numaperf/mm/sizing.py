@@ -19,7 +19,7 @@ ROW_BYTES = {
     "design_2": 64,
 }
 WORKER_BYTES = 4096 + 9 * 1888 * 8 + 2 * 2048 * 8
-SLACK_ROWS = 96  # a worker's object cache and what it refills
+SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
 
@@ -56,10 +56,10 @@ def tree_nodes(kind: str, n: int) -> int:
 def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     """Sizes of a plan's cell (any object with the fields of plan.Cell), for `nodes` memory pools.
 
-    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family"
-    (the roots), "worker" (each worker's tree, two processes of it at a time) or "process"
-    (everybody), and in WORKER_TREES whether each worker keeps a whole tree alive besides its own
-    process.
+    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family" (the
+    roots), "worker" (each worker's tree, two processes of it at a time) or "process" (everybody);
+    in WORKER_TREES whether each worker keeps a whole tree alive besides its own process; in SWAPS
+    whether it swaps.
     """
     facts = variants("workloads")[cell.workload].constants
     kind, _, number = cell.tree.partition(":")
@@ -81,8 +81,8 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
         vmas=processes * per_mm + slack + 2 * retired + cell.workers * per_mm,
         vma_nodes=processes * (per_mm // 4 + 4) + slack + 2 * retired,
         page_tables=processes * tables + slack,
-        frames=(frames + 2 * slack) * nodes,
-        swap_slots=families * cell.vmas * cell.pages + slack,
+        frames=(frames + 3 * slack) * nodes,  # also the batches of new and of dead pages
+        swap_slots=families * cell.vmas * cell.pages + slack if facts.get("SWAPS") else 1,
         design_0=processes * (cell.vmas + 1) + slack + retired,
         design_1=processes * cell.vmas * chain + slack + retired,
         design_2=slack,

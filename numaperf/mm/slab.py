@@ -15,8 +15,8 @@ from numaperf.sync.locking import spin_lock, spin_unlock
 from numaperf.sync.primitives import compute, touch
 from numaperf.sync.rcu import grace_period_over, start_grace_period, synchronize_rcu
 
-BATCH = 16  # rows moved between a worker's list and the shared one at a time
-KEEP = 64  # rows a worker keeps at most
+BATCH = 8  # rows moved between a worker's list and the shared one at a time
+KEEP = 32  # rows a worker keeps at most
 AGE_EVERY = 512  # deferred rows between two looks at the grace period
 HEAD, COUNT, LIVE = 0, 8, 16  # words of a worker's cache
 

@@ -114,14 +114,17 @@ def _map_swapped(w, mm, vma, t, number, page, entry):
 
 @njit(**J)
 def swap_in(w, mm, vma, t, number, entry):
-    """Bring back the page of a swap entry, mapped read-only; False: look at the PTE again."""
+    """Bring back the page of a swap entry, mapped read-only.
+
+    Returns the page, 0: no frame is left, -1: look at the PTE again.
+    """
     slot = entry >> PTE_SHIFT
     page = _locked_cached_page(w, slot)
     if page == 0:
         page = _read_back(w, slot, number)
     if page <= 0:
-        return False
+        return page
     done = _map_swapped(w, mm, vma, t, number, page, entry)
     unlock_swap_page(w, page)
     put_page(w, page)
-    return done
+    return page if done else -1

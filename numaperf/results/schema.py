@@ -189,7 +189,7 @@ PLACED: tuple[tuple[str, str, str, str, str], ...] = (
     ("observed_structure_nodes", "json", "", "node to number of pages of structures there", ""),
     ("page_size_requested", "int", "bytes", "page size asked for under the segments", ""),
     ("page_size_observed", "int", "bytes", "page size found under the segments", ""),
-    ("setup_s", "float", "s", "time from fork of the workers to the window", ""),
+    ("setup_s", "float", "s", "time from the start until the last worker stood at the barrier", ""),
     ("check_s", "float", "s", "time of the oracle's scan", ""),
     ("total_s", "float", "s", "time of the whole invocation", ""),
 )

@@ -55,9 +55,10 @@ COUNTERS = (
     "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
 )  # fmt: skip
 
+PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
 HEADER = record(
     ("lock_model", "wait", "workers", "nodes", "frames_per_node", "pgd_shift"),
-    ("parked",),
+    (("parked", 8 * PARK_BUCKETS),),
     (("giant", 8),),
     (("family_lock", 8),),
     ("epoch",),

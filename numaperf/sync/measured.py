@@ -5,7 +5,7 @@ from numaperf.sync import build  # noqa: I001  (build sets the cache folder befo
 from numba import njit
 
 from numaperf.sync import atoms, emit
-from numaperf.sync.layout import PARK, SPIN, header_at
+from numaperf.sync.layout import PARK, PARK_BUCKETS, SPIN, header_at
 from numaperf.sync.primitives import answer_primitives
 from numaperf.sync.world import Measured
 
@@ -19,6 +19,12 @@ def _futex(a, operation, value):
 
 
 @njit(**build.J)
+def _sleepers(w, a):
+    """The count of workers that sleep at `a`, or at another address of its bucket."""
+    return header_at(w, 0).at_parked + 64 * ((a >> 6) & (PARK_BUCKETS - 1))
+
+
+@njit(**build.J)
 def _wait_while(w, a, value):
     policy = header_at(w, 0).wait
     spins = 0
@@ -28,9 +34,9 @@ def _wait_while(w, a, value):
             atoms.pause()
         elif policy == PARK:
             # Dekker with _wake: announce, full barrier (the add), look again inside the futex call
-            atoms.fetch_add(header_at(w, 0).at_parked, 1)
+            atoms.fetch_add(_sleepers(w, a), 1)
             _futex(a, atoms.FUTEX_WAIT, value & 0xFFFFFFFF)
-            atoms.fetch_add(header_at(w, 0).at_parked, -1)
+            atoms.fetch_add(_sleepers(w, a), -1)
         else:
             atoms.sched_yield()
 
@@ -39,7 +45,7 @@ def _wait_while(w, a, value):
 def _wake(w, a):
     if header_at(w, 0).wait == PARK:
         atoms.full_fence()  # the write that freed the word, before the look at who sleeps
-        if atoms.load_relaxed(header_at(w, 0).at_parked) != 0:
+        if atoms.load_relaxed(_sleepers(w, a)) != 0:
             _futex(a, atoms.FUTEX_WAKE, EVERYBODY)
 
 

@@ -19,7 +19,7 @@ from numaperf.sync.primitives import add, fence, load, relax, store
 
 @njit(**J)
 def rcu_read_lock(w):
-    """Begin a read section; sections nest."""
+    """Begin a read section; sections nest. The epoch is 1 or more: 0 announces nobody."""
     me = worker_at(w, w.cpu)
     if me.rcu_nest == 0:
         store(w, me.at_rcu, load(w, header_at(w, 0).at_epoch))

@@ -27,6 +27,7 @@ NAME = "fork_vs_reclaim"
 OPERATION = "fork"
 OPTIONS = {"age": ("yes", "no")}
 DEFAULTS = {"tree": "flat:128"}
+SWAPS = True
 PRIVATE_SETS = "process"
 MIN_WORKERS = 2
 SHOWS = "forks a second against walkers: one family contends under anon_vma, two families do not"

@@ -22,6 +22,7 @@ NAME = "reclaim"
 OPERATION = "reclaim"
 OPTIONS = {}
 DEFAULTS = {"tree": "flat:8"}
+SWAPS = True
 PRIVATE_SETS = "family"
 MIN_WORKERS = 1
 SHOWS = "two walks a page; try-locks that fail promote pages falsely; swap-in changes owners"
