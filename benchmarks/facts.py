@@ -1,9 +1,10 @@
 """Facts a comparison must not get wrong, measured: run `python -m benchmarks.facts`.
 
-Flatness: the cost of a COW fault over the number of sharers and over the depth of the fork chain, for
-every design: minima of interleaved rounds, and their spread. Contention: forks a second of a forker
-beside a reclaimer, in one family and in two, over the size of the family, with the voluntary context
-switches a fork, as in the kernel's own figures (one walker and one forker on two CPUs).
+Flatness: the cost of a COW fault over the number of sharers and over the depth of the fork chain,
+for every design: minima of interleaved rounds, and their spread. Contention: forks a second of a
+forker beside a reclaimer, in one family and in two, over the size of the family, with the
+voluntary context switches a fork, as in the kernel's own figures (one walker and one forker on
+two CPUs).
 """
 
 import statistics

@@ -67,7 +67,7 @@ from numaperf.mm.tables import (
     vma_at,
 )
 from numaperf.mm.vma_tree import find_vma
-from numaperf.sync.atoms import peek, poke
+from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
 from numaperf.sync.locking import lock_stats
@@ -185,6 +185,7 @@ def _copy_on_write(w, mm, vma, t, number, old):
     if page == 0:
         put_page(w, old)
         return OUT_OF_ROWS
+    prefetch(stamp_address(w, t, number))  # the oracle's line comes while the copy runs
     copy_page(w, frame_at(w, page).addr, frame_at(w, old).addr)
     _count_copy(w, old, page)
     pte_lock(w, t)

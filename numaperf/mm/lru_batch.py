@@ -13,7 +13,7 @@ from numaperf.sync.primitives import add, bit_and, load
 
 @njit(**ENTRY)
 def drain_lru_batch(w):
-    """Add this worker's queued pages to their lists, one hold of the lock a run of a node's pages."""
+    """Add this worker's queued pages to their lists, the lock held once for a run of a node's."""
     me = worker_at(w, w.cpu)
     held = -1
     for i in range(me.lru_count):

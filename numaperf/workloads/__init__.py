@@ -17,7 +17,7 @@ import inspect
 from numba import types
 from numba.extending import overload
 
-from numaperf.sync import build as options  # noqa: I001  (sets the cache folder before numba)
+from numaperf.sync import build as _options  # noqa: F401, I001  (sets the cache folder first)
 
 
 def build(w, k):

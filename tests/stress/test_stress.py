@@ -1,7 +1,7 @@
 """Every design x lock model x workload as real cells: all checks pass, nothing hangs, windows end.
 
-The suite runs a few hundred operations with 2 workers in both modes; `-m long` runs 20,000 operations
-of each worker, with 2 and with 8 workers.
+The suite runs a few hundred operations with 2 workers in both modes; `-m long` runs 20,000
+operations of each worker, with 2 and with 8 workers.
 """
 
 import pytest
