@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.mm import family
-from numaperf.discover import variants
+from numaperf.discover import default_lock, variants
 from numaperf.engine.kernels import Clock
 from numaperf.engine.measured import MeasuredEngine
 from numaperf.plan import Cell, Plan
@@ -75,7 +75,7 @@ def flatness() -> Iterator[dict]:
 
 
 def _cell(design: str, families: str, children: int) -> Cell:
-    lock = variants("rmap")[design].constants["DEFAULT_LOCK"]
+    lock = default_lock(variants("rmap")[design], "as-proposed")
     return Cell.from_dict(
         {**PLAIN, "workload": "fork_vs_reclaim", "design": design, "lock": lock, "workers": 2,
          "tree": f"flat:{children}", "position": "last", "families": families,

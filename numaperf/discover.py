@@ -44,6 +44,12 @@ def _facts(path: Path, module: str) -> Facts | None:
     return Facts(str(constants["NAME"]), module, ast.get_docstring(tree) or "", constants)
 
 
+def default_lock(design: Facts, lock_model: str) -> str:
+    """The lock a design runs with unless another is asked for: one, or one for each lock model."""
+    lock = design.constants["DEFAULT_LOCK"]
+    return str(lock[lock_model] if isinstance(lock, dict) else lock)
+
+
 @cache
 def variants(room: str) -> dict[str, Facts]:
     """All variants of a room ("rmap", "sync/locks", "workloads", "machine/placements"), by name."""

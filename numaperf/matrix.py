@@ -78,15 +78,23 @@ def _values(settings: Settings, workload: str) -> dict[str, Values]:
 def _waits(values: Mapping[str, Values]) -> Values:
     """`default` is one policy for all cells, so that locks compare: spin if a FIFO spinlock is
     among them, for that is how it waits by its nature, else park."""
-    locks = {_lock(lock, design) for lock in values["lock"] for design in values["design"]}
+    locks = {
+        _lock(lock, design, model)
+        for lock in values["lock"]
+        for design in values["design"]
+        for model in values["lock_model"]
+    }
     fifo = any(feasible.lock_facts(lock).get("FIFO_SPIN") for lock in locks)
     usual = "spin" if fifo else "park"
     return tuple(dict.fromkeys(usual if wait == DEFAULT else wait for wait in values["wait"]))
 
 
-def _lock(lock: str, design: str) -> str:
-    facts = discover.variants("rmap")[design].constants
-    return str(facts["DEFAULT_LOCK"]) if lock == DEFAULT else lock
+def _lock(lock: str, design: str, model: str) -> str:
+    facts = discover.variants("rmap")[design]
+    if lock != DEFAULT:
+        return lock
+    models = facts.constants["LOCK_MODELS"]
+    return discover.default_lock(facts, model if model in models else models[0])
 
 
 def _product(values: Mapping[str, Values]) -> Iterator[Cell]:
@@ -101,7 +109,7 @@ def _resolved(cell: Cell) -> Cell:
     """`default` becomes the name that the design has for it."""
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     model = models[0] if cell.lock_model == DEFAULT else cell.lock_model
-    return replace(cell, lock=_lock(cell.lock, cell.design), lock_model=model)
+    return replace(cell, lock=_lock(cell.lock, cell.design, model), lock_model=model)
 
 
 def _split(cells: list[Cell]) -> tuple[list[Cell], list[tuple[Cell, str]]]:

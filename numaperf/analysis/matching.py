@@ -20,6 +20,8 @@ PLACED = ("requested_cpus", "requested_page_nodes", "requested_structure_nodes")
 
 Table = list[tuple[str, Group]]
 
+WITH_DEFAULT_LOCKS = ("design", "lock_model")  # axes over which the default lock may change
+
 
 @dataclass(frozen=True)
 class Match:
@@ -58,7 +60,7 @@ def cells_by(rows: list[Row], by: str) -> Table:
 
 def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
     """All pairs of a baseline cell with a candidate cell, and how many cells stayed alone."""
-    free = ("lock",) if by == "design" else ()
+    free = ("lock",) if by in WITH_DEFAULT_LOCKS else ()
     shared = [axis for axis in schema.AXES if axis not in (by, *free)]
     places: dict[tuple[Any, ...], dict[str, list[Group]]] = {}
     for value, cell in table:
@@ -78,11 +80,11 @@ def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
 
 
 def _partners(base: list[Group], other: list[Group], by: str) -> list[tuple[Group, Group]]:
-    """By design: cells with the same lock, then the two left with their default locks.
+    """By design or lock model: cells with the same lock, then the two left with default locks.
 
     By any other axis there is at most one cell a side.
     """
-    if by != "design":
+    if by not in WITH_DEFAULT_LOCKS:
         return list(zip(base, other, strict=False))
     mine = {cell.axes["lock"]: cell for cell in base}
     theirs = {cell.axes["lock"]: cell for cell in other}
@@ -96,7 +98,9 @@ def _partners(base: list[Group], other: list[Group], by: str) -> list[tuple[Grou
 def _default(cell: Group) -> bool:
     """Whether a cell ran its design's default lock; a design not found here counts as such."""
     design = discover.variants("rmap").get(cell.axes["design"])
-    return design is None or design.constants.get("DEFAULT_LOCK") == cell.axes["lock"]
+    if design is None:
+        return True
+    return discover.default_lock(design, cell.axes["lock_model"]) == cell.axes["lock"]
 
 
 def _locks(one: Group, two: Group, free: tuple[str, ...]) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def _locks(one: Group, two: Group, free: tuple[str, ...]) -> dict[str, Any]:
 
 def _other_lock(one: Group, two: Group, by: str) -> tuple[str, ...]:
     mine, theirs = one.axes["lock"], two.axes["lock"]
-    if by != "design" or mine == theirs:
+    if by not in WITH_DEFAULT_LOCKS or mine == theirs:
         return ()
     return (f"lock {mine} against {theirs}: each design's default",)
 

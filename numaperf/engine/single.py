@@ -7,7 +7,7 @@ from numaperf.sync import measured  # noqa: F401, I001  (the primitives of this 
 
 from numba import njit
 
-from numaperf.discover import variants
+from numaperf.discover import default_lock, variants
 from numaperf.engine.segment import Segment
 from numaperf.mm import check as oracle
 from numaperf.mm import fault, fork, process, reclaim, slab, teardown, visit, walk
@@ -72,7 +72,7 @@ class Single:
     ) -> None:
         facts = variants("rmap")[design]
         self.design = facts.load()
-        lock = lock or str(facts.constants["DEFAULT_LOCK"])
+        lock = lock or default_lock(facts, lock_model)
         lock_module = variants("sync/locks")[lock].load()
         self.segment = Segment(sizes, self.design, lock_model, "yield")
         self.segment.name_workers()

@@ -13,6 +13,8 @@ from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import load
 
+GONE, CONTENDED = -1, -2
+
 
 @njit(**J)
 def walk_locked(w, page, purpose):
@@ -20,23 +22,24 @@ def walk_locked(w, page, purpose):
     me = worker_at(w, w.cpu)
     walk_begin(w)
     done = rmap_walk(w, page, purpose)
-    me.walks += 1
     me.visits += me.walk_visits
-    if not done:
+    if done:
+        me.walks += 1
+    else:
         me.trylock_failures += 1
     return done
 
 
 @njit(**ENTRY)
 def walk(w, page, purpose):
-    """One rmap walk; mappings found, -1 when the page is gone or unmapped, -2 when contended."""
+    """One rmap walk; the mappings found, GONE when the page is not mapped, or CONTENDED."""
     if not try_get_page(w, page):
-        return -1
+        return GONE
     begin_operation(w)
     lock_page(w, page)
-    found = -1
+    found = GONE
     if load(w, page_at(w, page).at_mapcount) > 0:
-        found = -2
+        found = CONTENDED
         if walk_locked(w, page, purpose):
             found = worker_at(w, w.cpu).walk_count
     unlock_swap_page(w, page)

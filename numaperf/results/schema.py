@@ -158,7 +158,7 @@ KIND_STATS = (
 )
 
 WALK_SPECS = (
-    ("walks", "int", "count", "rmap walks", ""),
+    ("walks", "int", "count", "rmap walks, without those that gave up on a lock", ""),
     ("visits", "int", "count", "VMAs or mms looked into by walks", "lower"),
     ("useful", "int", "count", "visits that found a mapping of the page", ""),
     ("wasted_ptl", "int", "count", "visits that met another page's PTE under the PTL", "lower"),

@@ -59,7 +59,12 @@ from numaperf.sync.rows import record
 
 NAME = "cow_context"
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
-DEFAULT_LOCK = "ttas"
+DEFAULT_LOCK = {
+    "as-proposed": "ttas",  # of the children list, the only lock
+    "giant": "ttas",
+    "coarse": "rwsem_stealing",
+    "fine": "rwsem_stealing",
+}
 CAVEAT = "mremap not exercised: kind to this design"
 OBJECTS = {"cow_context": ("design_0", 96)}
 SLABS = (("cow_context", "link", 0),)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from numba import njit
 
 from numaperf.mm.visit import REFERENCED, RESTORE
+from numaperf.mm.walk import CONTENDED
 from numaperf.mm.walk import walk as rmap_walk_page
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
@@ -59,8 +60,8 @@ def turn(w, k):
     for _ in range(WALKS_A_TURN):
         page = target_at(w, first + random_below(w, pages)).page
         began = begin(w, WALK)
-        rmap_walk_page(w, page, purpose)
-        end(w, WALK, began)
+        if rmap_walk_page(w, page, purpose) != CONTENDED:
+            end(w, WALK, began)
     return True
 
 

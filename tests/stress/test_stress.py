@@ -6,7 +6,7 @@ operations of each worker, with 2 and with 8 workers.
 
 import pytest
 
-from numaperf.discover import variants
+from numaperf.discover import default_lock, variants
 from numaperf.engine.measured import MeasuredEngine
 from numaperf.plan import Cell, Plan
 
@@ -23,7 +23,7 @@ def stress_cell(workload: str, design: str, lock_model: str, **axes: object) -> 
     """A small cell with the workload's own tree, unless `axes` say otherwise."""
     facts = variants("workloads")[workload].constants
     tree = "flat:8" if workload == "fork_vs_reclaim" else facts["DEFAULTS"]["tree"]
-    lock = variants("rmap")[design].constants["DEFAULT_LOCK"]
+    lock = default_lock(variants("rmap")[design], lock_model)
     named = {"workload": workload, "design": design, "lock_model": lock_model, "lock": lock}
     return Cell.from_dict({**PLAIN, "tree": tree, "options": {}, **named, **axes})
 
