@@ -9,6 +9,7 @@ two CPUs).
 
 import statistics
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from benchmarks.mm import family
 from numaperf.discover import default_lock, variants
 from numaperf.engine.kernels import Clock
 from numaperf.engine.measured import MeasuredEngine
+from numaperf.engine.single import Single
 from numaperf.plan import Cell, Plan
 
 START = 1 << 24
 PAGES = 512
-ROUNDS = 7
+ROUNDS = 40
 EVICT_WORDS = 1 << 22  # 32 MiB, written before each pass: as cold with one sharer as with 64
 SHARERS = (1, 4, 16, 64)
 CHILDREN = (16, 128, 256)
@@ -32,46 +34,47 @@ PLAIN = {
 }  # fmt: skip
 
 
-def _one_pass(design: str, kind: str, sharers: int, clock: Clock) -> float:
-    """Least ns of a COW fault of the last process of a fresh tree, over a few passes."""
-    from benchmarks.mm_kernels import write_pages
+class Stage:
+    """One memory manager with a root whose pages the last process of a fork tree writes again."""
 
-    order = np.arange(PAGES, dtype=np.int64)
-    evict = np.zeros(EVICT_WORDS, np.int64)
-    best = float("inf")
-    with family(design) as (single, root):
+    def __init__(self, single: Single, root: int, kind: str, sharers: int) -> None:
+        self.single, self.root, self.kind, self.sharers = single, root, kind, sharers
+        self.least = float("inf")
         single.mmap(root, START, PAGES)
         for i in range(PAGES):
             single.write(root, START + i)
-        for _ in range(4):
-            tree = [root]
-            for _ in range(sharers):
-                tree.append(single.fork(tree[-1] if kind == "depth" else root))
-            evict += 1
-            took = write_pages(single.w, tree[-1], START, order.ctypes.data, PAGES)
-            assert took > 0, "a write was not a COW fault"
-            best = min(best, took / PAGES / clock.per_ns)
-            for mm in reversed(tree[1:]):
-                single.exit(mm)
-    return best
+
+    def write(self, evict: np.ndarray, clock: Clock) -> None:
+        """Fork the tree, push it out of the caches, time the COW faults, let it exit."""
+        from benchmarks.mm_kernels import write_pages
+
+        order = np.arange(PAGES, dtype=np.int64)
+        tree = [self.root]
+        for _ in range(self.sharers):
+            tree.append(self.single.fork(tree[-1] if self.kind == "depth" else self.root))
+        evict += 1
+        took = write_pages(self.single.w, tree[-1], START, order.ctypes.data, PAGES)
+        assert took > 0, "a write was not a COW fault"
+        self.least = min(self.least, took / PAGES / clock.per_ns)
+        for mm in reversed(tree[1:]):
+            self.single.exit(mm)
 
 
 def flatness() -> Iterator[dict]:
     """COW fault cost by sharers and by depth: one row a design and kind, with the spread."""
     clock = Clock()
+    evict = np.zeros(EVICT_WORDS, np.int64)
     for design in variants("rmap"):
         for kind in ("sharers", "depth"):
-            least = dict.fromkeys(SHARERS, float("inf"))
-            for _ in range(ROUNDS):
-                for n in SHARERS:
-                    least[n] = min(least[n], _one_pass(design, kind, n, clock))
+            with ExitStack() as stack:
+                made = [stack.enter_context(family(design)) for _ in SHARERS]
+                stages = [Stage(*one, kind, n) for one, n in zip(made, SHARERS, strict=True)]
+                for _ in range(ROUNDS):
+                    for stage in stages:
+                        stage.write(evict, clock)
+            least = {stage.sharers: round(stage.least) for stage in stages}
             spread = max(least.values()) / min(least.values()) - 1
-            yield {
-                "design": design,
-                "over": kind,
-                "ns": {n: round(value) for n, value in least.items()},
-                "spread": round(spread, 3),
-            }
+            yield {"design": design, "over": kind, "ns": least, "spread": round(spread, 3)}
 
 
 def _cell(design: str, families: str, children: int) -> Cell:

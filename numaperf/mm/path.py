@@ -18,4 +18,5 @@ VISIT = np.int64(150)  # rmap_walk_anon and try_to_unmap_one or folio_referenced
 MAP_PTE = np.int64(90)  # pte_offset_map: rcu_read_lock, the table's struct page
 CHECK_PTE = np.int64(110)  # pte lock and unlock with their preemption counts, pmd_same, check_pte
 ALLOCATE = np.int64(220)  # kmem_cache_alloc with control-group accounting, and the free later
+RECLAIM_PAGE = np.int64(2500)  # shrink_folio_list around the walks: about 1.75 us a page there
 TREE_NODE = np.int64(15)  # mas_walk: one node of the descent

@@ -9,6 +9,7 @@ counted: no sound design may do that.
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_push, lru_unlink, lru_unlock
 from numaperf.mm.pages import node_of, put_page, try_get_page, try_lock_page, unlock_page
@@ -27,7 +28,7 @@ from numaperf.mm.walk import walk_locked
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_SWAP, worker_at
-from numaperf.sync.primitives import bit_or, cas, copy_page, load
+from numaperf.sync.primitives import bit_or, cas, compute, copy_page, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
 KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
@@ -90,6 +91,7 @@ def unmap_to_swap_cache(w, page, age):
     Returns KEPT (in use, or contended), NO_SWAP, or UNMAPPED.
     """
     p = page_at(w, page)
+    compute(w, path.RECLAIM_PAGE)
     if load(w, p.at_mapcount) == 0 and load(w, p.at_flags) & PG_SWAPCACHE == 0:
         return BUSY  # its processes dropped it; the last reference frees it
     if age and _young(w, page):
