@@ -37,8 +37,11 @@ def _ratio(top: str, bottom: str) -> Callable[[Row], float | None]:
     return lambda row: _over(row.get(top), row.get(bottom))
 
 
+WASTED = ("wasted_ptl", "wasted_empty", "wasted_no_table", "wasted_no_vma")
+
+
 def _wasted(row: Row) -> float | None:
-    return _over(_sum(row, ("wasted_ptl", "wasted_empty", "wasted_no_table")), row.get("visits"))
+    return _over(_sum(row, WASTED), row.get("visits"))
 
 
 def _waiting(row: Row) -> float | None:
@@ -48,6 +51,10 @@ def _waiting(row: Row) -> float | None:
 
 def _remote(row: Row) -> float | None:
     return _over(row.get("copies_remote"), _sum(row, ("copies_local", "copies_remote")))
+
+
+def _given_up(row: Row) -> float | None:
+    return _over(row.get("trylock_failures"), _sum(row, ("trylock_failures", "walks")))
 
 
 _PEAKS = (*(f"{kind}_peak_bytes" for kind in schema.DESIGN_KINDS), "deferred_bytes")
@@ -66,7 +73,7 @@ _SPECS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
         "false_promotion_share",
         "share",
         "walks given up on a lock",
-        _ratio("trylock_failures", "walks"),
+        _given_up,
     ),
     (
         "rmap_locks_per_op",
