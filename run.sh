@@ -29,7 +29,7 @@ environment() {
         return
     fi
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
-        refuse "needs Python 3.11 or newer as $python; PYTHON=/path/to/python3.11 ./run.sh names another"
+        refuse "needs Python 3.11 or newer as $python; PYTHON=/path/to/python3.11 names another"
     say "making the environment in .venv"
     "$python" -m venv .venv >&2 ||
         refuse "$python -m venv failed; on Debian and Ubuntu: apt install python3-venv"

@@ -1,8 +1,8 @@
 /*
  * The C twins of numaperf/sync/locks: the same algorithms on the same memory, and loops over them.
  *
- * benchmarks/locks.py compiles this with gcc -O3 -march=native and gives the layout as macros, taken
- * from numaperf/sync/layout.py: AT_WAIT, AT_PARKED (bytes from the segment's base), AT_WORKERS,
+ * benchmarks/locks.py compiles this with gcc -O3 -march=native and gives the layout as macros,
+ * taken from numaperf/sync/layout.py: AT_WAIT, AT_PARKED (bytes from the base), AT_WORKERS,
  * WORKER_SIZE, AT_LOCK, STAT_STRIDE, NODE_NEXT, NODE_LOCKED. Line for line the verbs of the Python
  * files; the comments on ordering are there.
  */

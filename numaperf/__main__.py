@@ -1,8 +1,6 @@
 """`python -m numaperf`."""
 
-import sys
-
-from numaperf.cli import main
+from numaperf.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -56,6 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(refused, EnvironmentRefused.exit_code)
     except Exception as error:
         return _report(error)
+
+
+def run() -> NoReturn:
+    """The program: `main`, and its exit code for the shell.
+
+    After Ctrl-C Python would end itself by SIGINT instead, if the interrupt had struck inside an
+    exec() of some library (its flag for that is never cleared): so the process is ended here.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> None:

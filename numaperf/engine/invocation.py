@@ -145,6 +145,7 @@ class Invocation:
             "verdict": "invalid",
             "verdict_reason": reason,
             "check": "not run",
+            "checksum": "none",
         }
 
     def _measured(self, figures: Figures, result: GroupResult) -> dict[str, Any]:

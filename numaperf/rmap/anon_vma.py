@@ -83,20 +83,6 @@ def lock_of(w, anon_vma):
 
 
 @njit(**J)
-def lock_write(w, lock):
-    """anon_vma_lock_write, of the lock that `lock_of` named."""
-    if lock != 0:
-        rmap_lock_write(w, lock)
-
-
-@njit(**J)
-def unlock_write(w, lock):
-    """anon_vma_unlock_write."""
-    if lock != 0:
-        rmap_unlock_write(w, lock)
-
-
-@njit(**J)
 def anon_vma_alloc(w, parent, serial):
     """A fresh anon_vma, a root when `parent` is 0.
 
@@ -172,7 +158,7 @@ def anon_vma_prepare(w, mm, vma):
     if av == 0 or avc == 0:
         return False
     lock = lock_of(w, av)
-    lock_write(w, lock)
+    rmap_lock_write(w, lock)
     spin_lock(w, mm_at(w, mm).at_page_table_lock, PTL)  # another thread may be here
     if v.anon_vma == 0:
         anon_vma_chain_link(w, vma, avc, av)
@@ -180,7 +166,7 @@ def anon_vma_prepare(w, mm, vma):
         store(w, v.at_anon_vma, av)
         avc = fresh = 0
     spin_unlock(w, mm_at(w, mm).at_page_table_lock, PTL)
-    unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     if avc != 0:
         slab_free(w, SLAB_AVC, avc)
     if fresh != 0:
@@ -204,15 +190,15 @@ def anon_vma_clone(w, vma, copy):
     c = vma_at(w, copy)
     model = header_at(w, 0).lock_model
     lock = lock_of(w, avc_at(w, avc).anon_vma)
-    lock_write(w, lock)
+    rmap_lock_write(w, lock)
     while avc != 0:
         source = avc_at(w, avc)
         touch(w, source.addr, 0)
         av = source.anon_vma
         if model == FINE and lock != lock_of(w, av):
-            unlock_write(w, lock)
+            rmap_unlock_write(w, lock)
             lock = lock_of(w, av)
-            lock_write(w, lock)
+            rmap_lock_write(w, lock)
         fresh = slab_alloc(w, SLAB_AVC)  # inside the lock, as in 6.18
         if fresh == 0:
             break
@@ -222,7 +208,7 @@ def anon_vma_clone(w, vma, copy):
             c.anon_vma = av
             anon_vma_at(w, av).num_active_vmas += 1
         avc = source.prev
-    unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     return avc == 0
 
 
@@ -242,14 +228,14 @@ def anon_vma_fork(w, vma, copy):
     add(w, anon_vma_at(w, anon_vma_at(w, av).root).at_refcount, 1)
     c.anon_vma = av
     lock = lock_of(w, av)
-    lock_write(w, lock)
+    rmap_lock_write(w, lock)
     anon_vma_chain_link(w, copy, avc, av)
     if header_at(w, 0).lock_model == FINE:
-        unlock_write(w, lock)
+        rmap_unlock_write(w, lock)
         lock = lock_of(w, parent)
-        lock_write(w, lock)
+        rmap_lock_write(w, lock)
     anon_vma_at(w, parent).num_children += 1
-    unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     return True
 
 
@@ -261,9 +247,9 @@ def _drop_child(w, av):
         anon_vma_at(w, parent).num_children -= 1
         return
     lock = lock_of(w, parent)
-    lock_write(w, lock)
+    rmap_lock_write(w, lock)
     anon_vma_at(w, parent).num_children -= 1
-    unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
 
 
 @njit(**J)
@@ -287,19 +273,19 @@ def unlink_anon_vmas(w, vma):
     fine = header_at(w, 0).lock_model == FINE
     lock = lock_of(w, avc_at(w, avc).anon_vma)
     if not fine:
-        lock_write(w, lock)
+        rmap_lock_write(w, lock)
         anon_vma_at(w, v.anon_vma).num_active_vmas -= 1
     empty = 0  # AVCs whose anon_vma is to be put, chained through `prev`
     while avc != 0:
         above = avc_at(w, avc).next
         if fine:
             lock = lock_of(w, avc_at(w, avc).anon_vma)
-            lock_write(w, lock)
+            rmap_lock_write(w, lock)
             if avc_at(w, avc).anon_vma == v.anon_vma:
                 anon_vma_at(w, v.anon_vma).num_active_vmas -= 1
         emptied = _remove_avc(w, avc)
         if fine:
-            unlock_write(w, lock)
+            rmap_unlock_write(w, lock)
         if emptied != 0:
             _drop_child(w, emptied)
             avc_at(w, avc).prev = empty
@@ -308,7 +294,7 @@ def unlink_anon_vmas(w, vma):
             slab_free(w, SLAB_AVC, avc)
         avc = above
     if not fine:
-        unlock_write(w, lock)
+        rmap_unlock_write(w, lock)
     v.anon_vma = 0
     v.anon_vma_chain = 0
     while empty != 0:
@@ -320,8 +306,6 @@ def unlink_anon_vmas(w, vma):
 @njit(**J)
 def _lock_for_walk(w, lock, purpose):
     """Lock for READ; the referenced walk only tries. False: contended."""
-    if lock == 0:
-        return True
     if purpose == REFERENCED:
         return rmap_trylock_read(w, lock)
     rmap_lock_read(w, lock)
@@ -349,8 +333,7 @@ def folio_lock_anon_vma_read(w, page, purpose):
         same = generation == load(w, anon_vma_at(w, av).at_generation) and lock == lock_of(w, av)
         if same and load(w, p.at_mapping) == av and load(w, p.at_mapcount) > 0:
             return av
-        if lock != 0:
-            rmap_unlock_read(w, lock)
+        rmap_unlock_read(w, lock)
         worker_at(w, w.cpu).walk_retries += 1
 
 
@@ -369,8 +352,7 @@ def rmap_walk_anon(w, page, purpose):
             break
         avc = interval_next(w, avc, index)
     lock = lock_of(w, av)
-    if lock != 0:
-        rmap_unlock_read(w, lock)
+    rmap_unlock_read(w, lock)
     return True
 
 

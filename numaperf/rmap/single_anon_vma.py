@@ -100,16 +100,14 @@ def anon_vma_prepare(w, mm, vma):
     f.tail = 0
     f.serial = mm_at(w, mm).serial
     lock = lock_of(w, family)
-    if lock != 0:
-        rmap_lock_write(w, lock)
+    rmap_lock_write(w, lock)
     spin_lock(w, mm_at(w, mm).at_page_table_lock, PTL)  # another thread may be here
     mine = vma_at(w, vma).anon_vma == 0
     if mine:
         anon_vma_link(w, vma, family)
         store(w, vma_at(w, vma).at_anon_vma, family)
     spin_unlock(w, mm_at(w, mm).at_page_table_lock, PTL)
-    if lock != 0:
-        rmap_unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     if not mine:
         slab_free(w, SLAB_FAMILY, family)
     return True
@@ -120,12 +118,10 @@ def anon_vma_fork(w, vma, copy):
     """The child's VMA joins the family."""
     family = vma_at(w, vma).anon_vma
     lock = lock_of(w, family)
-    if lock != 0:
-        rmap_lock_write(w, lock)
+    rmap_lock_write(w, lock)
     vma_at(w, copy).anon_vma = family
     anon_vma_link(w, copy, family)
-    if lock != 0:
-        rmap_unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     return True
 
 
@@ -138,8 +134,7 @@ def anon_vma_unlink(w, vma):
         return
     f = family_at(w, family)
     lock = lock_of(w, family)
-    if lock != 0:
-        rmap_lock_write(w, lock)
+    rmap_lock_write(w, lock)
     if v.family_prev != 0:
         touch(w, vma_at(w, v.family_prev).at_family_next, 1)
         vma_at(w, v.family_prev).family_next = v.family_next
@@ -152,8 +147,7 @@ def anon_vma_unlink(w, vma):
         f.tail = v.family_prev
     v.anon_vma = 0
     empty = f.head == 0
-    if lock != 0:
-        rmap_unlock_write(w, lock)
+    rmap_unlock_write(w, lock)
     if empty:
         slab_free(w, SLAB_FAMILY, family)
 
@@ -167,12 +161,10 @@ def page_lock_anon_vma(w, page):
         if family == 0 or load(w, p.at_mapcount) == 0:
             return 0
         lock = lock_of(w, family)
-        if lock != 0:
-            rmap_lock_read(w, lock)
+        rmap_lock_read(w, lock)
         if load(w, p.at_mapping) == family and load(w, p.at_mapcount) > 0:
             return family
-        if lock != 0:
-            rmap_unlock_read(w, lock)
+        rmap_unlock_read(w, lock)
 
 
 @njit(**J)
@@ -193,8 +185,7 @@ def rmap_walk_family(w, page, purpose):
                 break
         vma = v.family_next
     lock = lock_of(w, family)
-    if lock != 0:
-        rmap_unlock_read(w, lock)
+    rmap_unlock_read(w, lock)
     return True
 
 

@@ -126,26 +126,31 @@ def up_write(w, a, k):
 
 @njit(**J)
 def rmap_lock_write(w, a):
-    """Take the reverse-map lock at `a` for writing."""
-    taken(w, RMAP, write_lock(w, a, RMAP))
+    """Take the reverse-map lock at `a` for writing; 0: there is none to take."""
+    if a != 0:
+        taken(w, RMAP, write_lock(w, a, RMAP))
 
 
 @njit(**J)
 def rmap_unlock_write(w, a):
-    """Release the writer's hold of the reverse-map lock at `a`."""
-    released(w, RMAP)
-    write_unlock(w, a, RMAP)
+    """Release the writer's hold of the reverse-map lock at `a`, if there is one."""
+    if a != 0:
+        released(w, RMAP)
+        write_unlock(w, a, RMAP)
 
 
 @njit(**J)
 def rmap_lock_read(w, a):
-    """Take the reverse-map lock at `a` for reading."""
-    taken(w, RMAP, read_lock(w, a, RMAP))
+    """Take the reverse-map lock at `a` for reading; 0: there is none to take."""
+    if a != 0:
+        taken(w, RMAP, read_lock(w, a, RMAP))
 
 
 @njit(**J)
 def rmap_trylock_read(w, a):
     """Take the reverse-map lock at `a` for reading if that needs no waiting; returns whether."""
+    if a == 0:
+        return True
     if try_read_lock(w, a, RMAP):
         taken(w, RMAP, FREE)
         return True
@@ -154,6 +159,7 @@ def rmap_trylock_read(w, a):
 
 @njit(**J)
 def rmap_unlock_read(w, a):
-    """Release a reader's hold of the reverse-map lock at `a`."""
-    released(w, RMAP)
-    read_unlock(w, a, RMAP)
+    """Release a reader's hold of the reverse-map lock at `a`, if there is one."""
+    if a != 0:
+        released(w, RMAP)
+        read_unlock(w, a, RMAP)

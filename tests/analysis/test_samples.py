@@ -90,7 +90,7 @@ def test_rows_without_the_metric_are_left_out_and_told():
         ("wasted_share", 8000 / 9000),
         ("rmap_contended_share", 0.1),
         ("rmap_wait_share", 4e7 / (2 * 0.2e9)),
-        ("false_promotion_share", 0.01),
+        ("false_promotion_share", 10 / 1010),
         ("rmap_locks_per_op", 0.5),
         ("switches_per_op", 40 / 20_000),
         ("design_peak_bytes", 9 * 104 + 17 * 64),

@@ -33,11 +33,11 @@ def room_of(path: Path) -> str:
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    """Functions and methods of a module, nested ones left out."""
+    """Functions of a module and methods of its public classes, nested ones left out."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             yield node
-        elif isinstance(node, ast.ClassDef):
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from (inner for inner in node.body if isinstance(inner, ast.FunctionDef))
 
 

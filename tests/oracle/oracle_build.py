@@ -48,32 +48,32 @@ SPLICES = (
     Splice(
         "rmap/anon_vma.py",
         "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
-        "    lock_write(w, lock)\n"
+        "    rmap_lock_write(w, lock)\n"
         "    while avc != 0:\n",
         "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
         "    if pause_points.broken(w, pause_points.NO_ROOT_LOCK):\n"
         "        lock = 0\n"
         "    pause_points.pause_point(w, pause_points.BEFORE_LOCK)\n"
-        "    lock_write(w, lock)\n"
+        "    rmap_lock_write(w, lock)\n"
         "    while avc != 0:\n",
     ),
     Splice(
         "rmap/anon_vma.py",
         "    lock = lock_of(w, av)\n"
-        "    lock_write(w, lock)\n"
+        "    rmap_lock_write(w, lock)\n"
         "    anon_vma_chain_link(w, copy, avc, av)\n",
         "    lock = lock_of(w, av)\n"
         "    if pause_points.broken(w, pause_points.NO_ROOT_LOCK):\n"
         "        lock = 0\n"
-        "    lock_write(w, lock)\n"
+        "    rmap_lock_write(w, lock)\n"
         "    anon_vma_chain_link(w, copy, avc, av)\n",
     ),
     Splice(
         "rmap/anon_vma.py",
-        "    if not fine:\n        lock_write(w, lock)\n",
+        "    if not fine:\n        rmap_lock_write(w, lock)\n",
         "    if not fine:\n"
         "        pause_points.pause_point(w, pause_points.BEFORE_LOCK)\n"
-        "        lock_write(w, lock)\n",
+        "        rmap_lock_write(w, lock)\n",
     ),
     Splice(
         "rmap/interval_tree.py",
