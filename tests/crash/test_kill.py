@@ -63,6 +63,7 @@ def check_completes(sweep: Sweep, kind: str, share: float, said: str) -> None:
           f"stale lock {'taken over' if stale else 'none'}, resume completed")  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", moments("worker", 0.7))
 def test_a_worker_is_killed(sweep, whole, share):
     process = stop_at(sweep, share * whole.seconds)
@@ -74,10 +75,12 @@ def test_a_worker_is_killed(sweep, whole, share):
     _, said = process.communicate(timeout=PATIENCE_S)
     assert killed, said
     died = [row for row in sweep.rows() if row["status"] == "died"]
-    if process.returncode == 5:  # else it had reported already
-        assert "signal SIGKILL" in died[0]["status_reason"] and "--resume" in said
+    assert all("signal SIGKILL" in row["status_reason"] for row in died)
+    if process.returncode == 5:
+        assert len(died) == 1 and "--resume" in said
         assert len(sweep.done()) == PLANNED - 1  # the sweep went on
-    assert (process.returncode, len(died)) in ((5, 1), (0, 0)), said
+    else:  # it had reported already, or it repeated what an earlier, noisy attempt had measured
+        assert (process.returncode, len(sweep.done())) == (0, PLANNED), said
     assert sweep.traces() == {"processes": [], "lock": [], "temporaries": []}
     check_completes(sweep, "kill -9 of a worker", share, said)
 

@@ -85,6 +85,7 @@ def test_a_full_disk_keeps_what_there_is_and_can_be_resumed(sweep, tiny_disk):
     assert len(sweep.done()) == PLANNED and kept <= sweep.done()
 
 
+@pytest.mark.long
 def test_a_file_size_limit_is_said_in_one_sentence(sweep):
     limit = 20_000
     process = subprocess.Popen(
@@ -96,5 +97,5 @@ def test_a_file_size_limit_is_said_in_one_sentence(sweep):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     _, said = process.communicate(timeout=PATIENCE_S)
-    check_refused(process.returncode, said, "file size limit", sweep.out)
+    check_refused(process.returncode, said, "File too large", sweep.out)
     assert sweep.traces() == {"processes": [], "lock": [], "temporaries": []}

@@ -4,11 +4,16 @@ The suite runs a few hundred operations with 2 workers in both modes; `-m long` 
 operations of each worker, with 2 and with 8 workers.
 """
 
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from numaperf.discover import default_lock, variants
-from numaperf.engine.measured import MeasuredEngine
-from numaperf.plan import Cell, Plan
+from numaperf.plan import Cell
 
 PLAIN = {
     "wait": "park", "placement": "pack", "vmas": 2, "pages": 24, "background": 20,
@@ -39,20 +44,28 @@ def combinations() -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def engine() -> MeasuredEngine:
-    """One engine with every kernel set compiled."""
+def engine() -> Iterator[subprocess.Popen]:
+    """An engine in a process of its own, with every kernel set compiled."""
     every = [
-        stress_cell(*names, mode="process", workers=2, ops=1, duration_s=1.0)
+        stress_cell(*names, mode="process", workers=2, ops=1, duration_s=1.0).to_dict()
         for names in combinations()
     ]
-    made = MeasuredEngine()
-    made.prepare(Plan(tuple(every), 1, 1, (), (), ()), print)
-    return made
+    driver = Path(__file__).with_name("stress_driver.py")
+    with subprocess.Popen(
+        [sys.executable, str(driver)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as made:
+        made.stdin.write(json.dumps(every) + "\n")
+        made.stdin.flush()
+        assert made.stdout.readline() == "ready\n"
+        yield made
+        made.stdin.close()
 
 
-def run(engine: MeasuredEngine, cell: Cell) -> dict:
+def run(engine: subprocess.Popen, cell: Cell) -> dict:
     """One invocation; whatever is wrong with it fails the test, with the row's own words."""
-    row = engine.run(cell, 0, 0, 7)
+    engine.stdin.write(json.dumps(cell.to_dict()) + "\n")
+    engine.stdin.flush()
+    row = json.loads(engine.stdout.readline())
     assert row["status"] == "ok", f"{row['status']}: {row['status_reason']}"
     assert row["check"] == "passed", row["check_reason"]
     assert row["ops_done"] > 0
