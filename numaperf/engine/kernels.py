@@ -16,6 +16,7 @@ from numba import njit
 
 from numaperf.discover import variants
 from numaperf.engine.segment import Segment
+from numaperf.machine.process import die_with_parent
 from numaperf.mm import check as oracle
 from numaperf.mm.sizing import sizes_of
 from numaperf.plan import Cell
@@ -139,11 +140,13 @@ def _compile_apart(missing: Sequence[Cell], progress: Callable[[str], None]) -> 
 
 
 def _fork_compiler(cell: Cell) -> int:
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
+        die_with_parent(parent)
         _compile(cell)
         status = 0
     finally:

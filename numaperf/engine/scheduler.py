@@ -53,10 +53,15 @@ class Outcome:
     def of(cls, rows: Sequence[Row]) -> "Outcome":
         """From all rows in the order they came."""
         last = {(row["cell_id"], row["invocation"]): row for row in rows}
+        kept = {(row["cell_id"], row["invocation"]) for row in rows if row["status"] == "ok"}
         return cls(
             last=tuple(last.values()),
             failed=tuple(row for row in rows if _said_no(row)),
-            unfinished=tuple(row for row in last.values() if row["status"] in ("died", "timeout")),
+            unfinished=tuple(
+                row
+                for key, row in last.items()
+                if row["status"] in ("died", "timeout") and key not in kept
+            ),
         )
 
     def raise_if_bad(self, hint: str) -> None:

@@ -71,13 +71,16 @@ def _run(job: Job, number: int) -> dict[str, Any]:
 def start(job: Job, number: int, parent: int) -> tuple[int, int]:
     """Fork worker `number`; its PID and the descriptor its report comes from."""
     read, write = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child ignores it
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.close(write)
         return pid, read
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         process.die_with_parent(parent)
         os.close(read)
         report = _run(job, number)

@@ -8,7 +8,7 @@ page; kmem_cache_alloc charges the object to its control group. Without them a v
 
 The figures are chosen, not measured one by one: they bring a wasted visit of each class and an
 AVC at fork to about what was measured on Linux 6.18 (visits of 73, 115 and 170 ns, 130 ns an AVC,
-on a Zen 4 guest; 115, 145 and 163 ns a visit on a Sapphire Rapids guest). `numaperf bench` and
+on a Zen 4 guest; 115, 145 and 163 ns a visit on a Sapphire Rapids guest). `./run.sh bench` and
 benchmarks/mm.py show both sides. Every design pays the same for the same step.
 """
 

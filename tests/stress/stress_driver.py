@@ -1,7 +1,7 @@
-"""Runs cells for the stress tests in a process of its own, single-threaded as a coordinator must be.
+"""Runs cells for the stress tests in a process of its own, single-threaded as it must be.
 
-stdin: one line of JSON, the list of cells to prepare for; then one cell a line. stdout: a row a
-line.
+stdin: one line of JSON, the list of cells to prepare for; then one cell a line. stdout: a row
+a line.
 """
 
 import json
