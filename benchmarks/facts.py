@@ -7,6 +7,8 @@ voluntary context switches a fork, as in the kernel's own figures (one walker an
 two CPUs).
 """
 
+from numaperf.sync import build  # noqa: F401, I001  (NumPy must not start threads: it is first)
+
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack

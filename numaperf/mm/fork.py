@@ -11,6 +11,7 @@ kernel takes them in turn), so that a walk that finds the child by its tree find
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_fork_done, rmap_fork_mm, rmap_fork_vma
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
@@ -41,7 +42,7 @@ from numaperf.mm.vma_tree import copy_vma_tree, next_vma, replace_vma
 from numaperf.sync.atoms import copy_bytes, peek, poke
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import SLAB_MM, SLAB_VMA, header_at
-from numaperf.sync.primitives import add, bit_and, load, store, touch
+from numaperf.sync.primitives import add, bit_and, compute, load, store, touch
 
 
 @njit(**J)
@@ -82,6 +83,7 @@ def copy_vma(w, vma, mm):
 def _copy_present(w, value, page):
     """The PTE both get: read-only; the page is no longer exclusive."""
     p = page_at(w, page)
+    compute(w, path.COPY_PTE)
     touch(w, p.addr, 1)
     if load(w, p.at_flags) & PG_EXCLUSIVE != 0:
         bit_and(w, p.at_flags, ~PG_EXCLUSIVE)
@@ -171,6 +173,7 @@ def _copy_pages(w, parent, child):
 @njit(**ENTRY)
 def fork(w, parent):
     """A child of `parent`; 0: out of rows (the run is then invalid, nothing is rolled back)."""
+    compute(w, path.FORK)
     begin_operation(w)
     child = new_mm(w)
     ok = child != 0

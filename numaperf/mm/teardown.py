@@ -10,6 +10,7 @@ its worker, which does it after the walk (mmput_async).
 
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma
 from numaperf.mm.mmap_lock import (
@@ -37,7 +38,7 @@ from numaperf.mm.vma_tree import find_vma, free_vma_tree, next_vma, remove_vma
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import DYING, SLAB_MM, SLAB_VMA, worker_at
-from numaperf.sync.primitives import add, bit_or, cas, load, store, touch
+from numaperf.sync.primitives import add, bit_or, cas, compute, load, store, touch
 
 GATHER = 32
 
@@ -55,6 +56,7 @@ def _zap_some(w, t, number, last, gathered):
         if value != 0:
             store(w, pte, 0)
             if value & PTE_PRESENT != 0:
+                compute(w, path.ZAP_PTE)
                 page = page_at(w, value >> PTE_SHIFT)
                 touch(w, page.addr, 1)
                 add(w, page.at_mapcount, -1)
@@ -155,6 +157,7 @@ def tear_down_dying(w):
 @njit(**ENTRY)
 def exit_mm(w, mm):
     """The process of `mm` exits; the last user tears the address space down."""
+    compute(w, path.EXIT)
     begin_operation(w)
     if add(w, mm_at(w, mm).at_users, -1) == 1:
         _exit_mmap(w, mm)

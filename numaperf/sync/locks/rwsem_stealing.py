@@ -4,11 +4,14 @@ Models kernel/locking/rwsem.c: one word with a writer bit, a hand-off bit and a 
 finds the lock open takes it even when others wait (commit ce6711f3d196 explains what first-in
 first-out cost); a waiter that has waited for HANDOFF_TICKS sets the hand-off bit, and from then on
 only it may enter. As in the kernel, `try` fails when somebody waits, and a reader that comes while
-the lock is closed is counted for a moment before it takes that back.
+the lock is closed is counted for a moment before it takes that back. A writer first spins for
+SPIN_TICKS without queueing (rwsem_optimistic_spin, rwsem_rspin_threshold), and so gets in between
+two short walks without being put to sleep and woken.
 
-Simplified: no wait queue, waiters watch the word, and which of the starved gets the hand-off is
-decided by a swap. Blocking readers join other readers until the hand-off, where the kernel's stop
-joining as soon as a writer sleeps.
+Simplified: the spin is as long beside a writer, where the kernel's lasts while the owner is on a
+CPU, and nobody queues for it. No wait queue, waiters watch the word, and which of the starved gets
+the hand-off is decided by a swap. Blocking readers join other readers until the hand-off, where
+the kernel's stop joining as soon as a writer sleeps.
 
 Word 0, from bit 0: WRITER, HANDOFF, 14 bits count of READERs, 14 bits count of WAITERs, TURNs.
 Every entry past somebody who waits adds a TURN: else the word could be the same again whenever a
@@ -19,13 +22,14 @@ before had done. Only the owner of the hand-off clears it.
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from numaperf.sync.build import J
 from numaperf.sync.cold import cold
 from numaperf.sync.emit import MACHINE
 from numaperf.sync.locks import register
-from numaperf.sync.primitives import add, bit_or, cas, load, now, wait_while, wake
+from numaperf.sync.primitives import add, bit_or, cas, load, now, relax, wait_while, wake
 
 NAME = "rwsem_stealing"
 KIND = "shared"
@@ -38,6 +42,8 @@ READING, WAITING = WAITER - READER, TURN - WAITER
 BUSY = CLOSED | READING
 # RWSEM_WAIT_TIMEOUT is 4 ms: of a 2.5 GHz TSC, or of the 1 GHz timer that aarch64 has since v8.6
 HANDOFF_TICKS = 10_000_000 if MACHINE == "x86_64" else 4_000_000
+NO_SPINS = np.int64(0)  # relax: never give way
+SPIN_TICKS = HANDOFF_TICKS // 400  # 10 us: rwsem_rspin_threshold for one reader
 
 
 class RwsemStealing(NamedTuple):
@@ -53,9 +59,24 @@ def rwsem_demand(w, a, seen, began):
 
 
 @njit(**J)
+def rwsem_optimistic_spin(w, a, began):
+    """Try for SPIN_TICKS to take the lock without waiting in line; returns whether."""
+    while now(w) - began < SPIN_TICKS:
+        seen = load(w, a)
+        if seen & BUSY == 0:
+            entered = seen + WRITER if seen & WAITING == 0 else seen + TURN + WRITER
+            if cas(w, a, seen, entered):
+                return True
+        relax(w, NO_SPINS)
+    return False
+
+
+@njit(**J)
 def rwsem_write_wait(w, a):
     """The slow path of rwsem_write_lock; returns ticks waited."""
     began = now(w)
+    if rwsem_optimistic_spin(w, a, began):
+        return max(now(w) - began, 1)
     mine = 0  # HANDOFF once this waiter owns the hand-off
     add(w, a, WAITER)
     while True:

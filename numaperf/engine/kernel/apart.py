@@ -1,0 +1,104 @@
+"""Work done in a process of its own, with a budget of time; whatever it started ends with it.
+
+The process is tied to its parent and is a subreaper: what its descendants leave behind comes back
+to it, and is killed and waited for before it answers.
+"""
+
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from numaperf.engine.kernel import calls
+from numaperf.machine.process import die_with_parent
+
+
+class NotDone(Exception):
+    """The work did not end well; the text says why."""
+
+
+def apart(work: Callable[[], Any], budget_s: float) -> Any:
+    """The value of `work()`, which must be fit for JSON, run in a forked process.
+
+    Raises NotDone with the reason where it raises, dies, or takes longer than the budget.
+    """
+    here = os.getpid()
+    answer, out = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(answer)
+        _work(work, out, here)
+    os.close(out)
+    try:
+        text = _read(answer, time.monotonic() + budget_s)
+    finally:
+        os.close(answer)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    if text is None:
+        raise NotDone(f"it took longer than its budget of {budget_s:g} s")
+    if not text:
+        raise NotDone("its process died")
+    value = json.loads(text)
+    if "error" in value:
+        raise NotDone(value["error"])
+    return value["value"]
+
+
+def _work(work: Callable[[], Any], out: int, parent: int) -> None:
+    """The child's part; never returns."""
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+        die_with_parent(parent)
+        calls.become_subreaper()
+        try:
+            text = json.dumps({"value": work()})
+        except Exception as error:
+            text = json.dumps({"error": f"{type(error).__name__}: {error}"})
+        reap_all()
+        _write(out, text.encode())
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _write(out: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(out, data) :]
+
+
+def _read(answer: int, deadline: float) -> str | None:
+    """All that comes until the end; None when the deadline passes first."""
+    parts = []
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([answer], [], [], left)[0]:
+            return None
+        part = os.read(answer, 1 << 16)
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+
+
+def reap_all() -> None:
+    """Kill every child of this process, and what they leave to it, until none is left."""
+    while True:
+        for pid in _children():
+            os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    """PIDs of this process's children; only a kernel without them in /proc gives none."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
