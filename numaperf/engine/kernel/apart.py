@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from numaperf.engine.kernel import calls
@@ -96,9 +97,19 @@ def reap_all() -> None:
 
 
 def _children() -> list[int]:
-    """PIDs of this process's children; only a kernel without them in /proc gives none."""
+    """PIDs of this process's children; without CONFIG_PROC_CHILDREN, by a look at all processes."""
+    me = str(os.getpid())
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(word) for word in file.read().split()]
+        return [int(pid) for pid in Path(f"/proc/self/task/{me}/children").read_text().split()]
+    except OSError:
+        pids = [name for name in os.listdir("/proc") if name.isdigit()]
+        return [int(pid) for pid in pids if state_of(int(pid))[1:] == [me]]
+
+
+def state_of(pid: int) -> list[str]:
+    """[state letter, parent's PID] of a process, proc_pid_stat(5); [] where there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return []
+    return text.rpartition(")")[2].split()[:2]
