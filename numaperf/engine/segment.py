@@ -45,6 +45,7 @@ class Segment:
         self.base = self._memory.map()
         head = self.rows("header", 1)[0]
         head["lock_model"] = LOCK_MODELS.index(lock_model)
+        head["variant"] = getattr(design, "VARIANT", 0)
         head["wait"] = WAITS.index(wait)
         head["workers"] = sizes.workers
         head["nodes"] = sizes.nodes

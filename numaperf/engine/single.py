@@ -10,18 +10,30 @@ from numba import njit
 from numaperf.discover import default_lock, variants
 from numaperf.engine.segment import Segment
 from numaperf.mm import check as oracle
-from numaperf.mm import fault, fork, process, reclaim, slab, teardown, visit, walk
+from numaperf.mm import (
+    fault,
+    fork,
+    migrate,
+    mprotect,
+    mremap,
+    munmap,
+    process,
+    reclaim,
+    slab,
+    teardown,
+    visit,
+    walk,
+)
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_owner
-from numaperf.mm.lru import lru_lock, lru_unlink, lru_unlock
+from numaperf.mm.isolate import isolate_page
 from numaperf.mm.lru_batch import drain_lru_batch
-from numaperf.mm.pages import drain_free_batch, node_of, put_page, try_get_page
+from numaperf.mm.pages import drain_free_batch
 from numaperf.mm.sizing import Sizes
-from numaperf.mm.tables import PG_LRU, PTE_PRESENT, PTE_SHIFT, page_at
+from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import LOCK_CLASSES, SLAB_MM, SLABS, STAT_ACQUIRED, STAT_STRIDE
-from numaperf.sync.primitives import load
 from numaperf.sync.world import Measured, World
 
 SMALL = Sizes(1, 1, 4096, 65536, 65536, 8192, 1 << 16, 1 << 14, 1 << 16, 1 << 19, 64)
@@ -36,20 +48,10 @@ def owner_of(w, page):
 @njit(**ENTRY)
 def page_out(w, page, age):
     """MADV_PAGEOUT of one page (mm/madvise.c): off its LRU, then reclaimed; what became of it."""
-    if not try_get_page(w, page):
-        return reclaim.BUSY
     begin_operation(w)
-    node = node_of(w, page)
-    lru_lock(w, node)
-    listed = load(w, page_at(w, page).at_flags) & PG_LRU != 0
-    if listed:
-        lru_unlink(w, page, node)
-    lru_unlock(w, node)
     did = reclaim.BUSY
-    if listed:
+    if isolate_page(w, page):
         did = reclaim.reclaim_page(w, page, age)
-    else:
-        put_page(w, page)
     tear_down_dying(w)
     end_operation(w)
     return did
@@ -97,7 +99,24 @@ class Single:
 
     def unmap(self, mm: int, number: int) -> bool:
         """Unmap the VMA of virtual page `number`; False: there is none, or no row is left."""
-        return bool(teardown.unmap(self.w, mm, number))
+        return bool(munmap.unmap(self.w, mm, number))
+
+    def unmap_range(self, mm: int, start: int, pages: int) -> bool:
+        """Unmap part of a VMA; False: it is not inside one."""
+        return bool(munmap.unmap_range(self.w, mm, start, pages))
+
+    def mprotect(self, mm: int, start: int, pages: int, writable: bool) -> bool:
+        """Make part of a VMA writable or read-only; False: it is not inside one."""
+        return bool(mprotect.mprotect(self.w, mm, start, pages, int(writable)))
+
+    def mremap(self, mm: int, start: int, pages: int, to: int) -> bool:
+        """Move part of a VMA to virtual page `to`; False: not inside one, or no room there."""
+        return bool(mremap.mremap(self.w, mm, start, pages, to))
+
+    def migrate(self, page: int, node: int = 0) -> int:
+        """Move a page to a frame of `node`; a word of mm/migrate.py (MIGRATED ...)."""
+        drain_lru_batch(self.w)
+        return int(migrate.migrate(self.w, page, node))
 
     def write(self, mm: int, number: int) -> int:
         """Write virtual page `number`; what the fault took (mm/fault.py)."""

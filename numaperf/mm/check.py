@@ -24,6 +24,7 @@ from numaperf.mm.tables import (
     PG_EXCLUSIVE,
     PG_LOCKED,
     PG_SWAPCACHE,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_SHIFT,
     PTE_WRITE,
@@ -37,7 +38,7 @@ from numaperf.mm.tables import (
     swap_data_at,
 )
 from numaperf.mm.visit import COUNT, mapping_hash, walk_begin
-from numaperf.mm.vma_tree import find_vma
+from numaperf.mm.vma_tree import find_vma, linear_page_index
 from numaperf.sync.atoms import clear_bytes, peek
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import (
@@ -66,11 +67,13 @@ FAILURES = (
     "a free page frame still counts: frame {0}, mapcount {1}",
     "a shared page is exclusive or writable somewhere: frame {0}, mappings {1}",
     "a page lock was left held: frame {0}",
+    "a migration entry was left behind: frame {0}, page {1}",
 )
 (
     PASSED, WRONG_CONTENT, OUTSIDE, MAPCOUNT, REFCOUNT, WALK, SLOT_COUNT, USED_FREE, FREE_TWICE,
     LOST, SLOT_FREE, SLOT_LOST, FREE_COUNTS, SHARED_WRITABLE, LEFT_LOCKED,
-) = numbered(15)  # fmt: skip
+    MIGRATING,
+) = numbered(16)  # fmt: skip
 
 
 @njit(**J)
@@ -86,9 +89,12 @@ def _scan_pte(w, mm, t, number):
     """Note one PTE in use; returns a failure code."""
     serial = mm_at(w, mm).serial
     value = peek(pte_address(w, t, number))
-    if find_vma(w, mm, number) == 0:
+    vma = find_vma(w, mm, number)
+    if vma == 0:
         return _fail(w, OUTSIDE, serial, number)
     row = value >> PTE_SHIFT
+    if value & PTE_MIGRATION != 0:
+        return _fail(w, MIGRATING, row, number)
     stamp = peek(stamp_address(w, t, number))
     words = frame_at(w, row).addr
     if value & PTE_PRESENT != 0:
@@ -101,7 +107,7 @@ def _scan_pte(w, mm, t, number):
         scan_at(w, SLOT_SCAN + row).mappings += 1
         cached = swap_at(w, row).page
         words = frame_at(w, cached).addr if cached != 0 else swap_data_at(w, row).addr
-    if not reads_as(w, words, number, stamp):
+    if not reads_as(w, words, linear_page_index(w, vma, number), stamp):
         return _fail(w, WRONG_CONTENT, serial, number)
     me = worker_at(w, w.cpu)
     me.random += mapping_hash(serial ^ stamp, number)

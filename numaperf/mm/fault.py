@@ -14,9 +14,11 @@ from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import (
+    rmap_mapped,
     rmap_new_page,
     rmap_prepare,
     rmap_reuse_page,
+    rmap_unmapped,
     rmap_unprepared,
 )
 from numaperf.mm.lru import ADD_BATCH, lru_queue
@@ -49,6 +51,7 @@ from numaperf.mm.pages import (
     sole_reference,
     try_lock_page,
     unlock_page,
+    wait_for_page,
     write_stamp,
 )
 from numaperf.mm.swap_in import swap_in
@@ -57,23 +60,25 @@ from numaperf.mm.tables import (
     PG_BATCHED,
     PG_EXCLUSIVE,
     PTE_ACCESSED,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_SHIFT,
     PTE_SWAP,
     PTE_WRITE,
     VMA_FAULTED,
+    VMA_READONLY,
     frame_at,
     page_at,
     vma_at,
 )
-from numaperf.mm.vma_tree import find_vma
+from numaperf.mm.vma_tree import find_vma, linear_page_index
 from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
 from numaperf.sync.locking import lock_stats
 from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
 
-NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-2, 5)
+NO_ACCESS, NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-3, 5)
 AGAIN, AGAIN_WITH_MMAP_LOCK = 5, 6  # within a fault: look at everything anew
 
 TWO = np.int64(2)
@@ -96,13 +101,14 @@ def _set_pte(w, t, number, page, bits, stamp):
 
 
 @njit(**J)
-def _own_new_page(w, page, mm, vma):
+def _own_new_page(w, page, mm, vma, number):
     """A page made for this fault: exclusive, owned by the faulting VMA, queued for the LRU."""
     p = page_at(w, page)
     p.mapcount = 1
     p.refcount = 2  # the PTE's and the LRU batch's; nobody else knows the page yet
     p.flags = PG_EXCLUSIVE | PG_BATCHED
     rmap_new_page(w, page, mm, vma)
+    rmap_mapped(w, page, mm, number)
     lru_queue(w, page)
 
 
@@ -134,18 +140,19 @@ def _prepare_with_mmap_lock(w, mm, number):
 @njit(**J)
 def _first_touch(w, mm, vma, t, number):
     """do_anonymous_page: a cleared page of the process's own."""
-    page = alloc_page(w, number)
+    index = linear_page_index(w, vma, number)
+    page = alloc_page(w, index)
     if page == 0:
         return OUT_OF_ROWS
     words = frame_at(w, page).addr
     clear_page(w, words)
-    poke(words + 8 * BIRTH_WORD, birth_stamp(number))
+    poke(words + 8 * BIRTH_WORD, birth_stamp(index))
     pte_lock(w, t)
     if peek(pte_address(w, t, number)) != 0:
         pte_unlock(w, t)
         put_page(w, page)
         return AGAIN
-    _own_new_page(w, page, mm, vma)
+    _own_new_page(w, page, mm, vma, number)
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
     pte_unlock(w, t)
     return TOUCHED
@@ -181,7 +188,7 @@ def _count_copy(w, source, page):
 def _copy_on_write(w, mm, vma, t, number, old):
     """wp_page_copy: caller holds a reference of `old`; copies with no lock but the VMA's."""
     pte = pte_address(w, t, number)
-    page = alloc_page(w, number)
+    page = alloc_page(w, linear_page_index(w, vma, number))
     if page == 0:
         put_page(w, old)
         return OUT_OF_ROWS
@@ -197,8 +204,9 @@ def _copy_on_write(w, mm, vma, t, number, old):
         put_page(w, page)
         put_page(w, old)
         return AGAIN
-    _own_new_page(w, page, mm, vma)
+    _own_new_page(w, page, mm, vma, number)
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+    rmap_unmapped(w, old, mm, number)
     add(w, page_at(w, old).at_mapcount, -1)
     pte_unlock(w, t)
     put_page_refs(w, old, TWO)  # the mapping's reference and ours
@@ -232,7 +240,7 @@ def _write_present(w, mm, vma, t, number):
 
 
 @njit(**J)
-def _read_present(w, t, number):
+def _read_present(w, vma, t, number):
     """A read of a present page.
 
     Counts a read of anything but what was last written or inherited.
@@ -245,7 +253,8 @@ def _read_present(w, t, number):
         return AGAIN
     words = frame_at(w, value >> PTE_SHIFT).addr
     touch(w, words, 0)
-    if not reads_as(w, words, number, peek(stamp_address(w, t, number))):
+    index = linear_page_index(w, vma, number)
+    if not reads_as(w, words, index, peek(stamp_address(w, t, number))):
         worker_at(w, w.cpu).bad_reads += 1
     store(w, pte, value | PTE_ACCESSED)
     pte_unlock(w, t)
@@ -254,6 +263,8 @@ def _read_present(w, t, number):
 
 @njit(**J)
 def _fault_once(w, mm, vma, number, write):
+    if write and vma_at(w, vma).flags & VMA_READONLY != 0:
+        return NO_ACCESS
     did = _prepare_vma(w, mm, vma)
     if did != NO_FAULT:
         return did
@@ -265,6 +276,9 @@ def _fault_once(w, mm, vma, number, write):
     value = load(w, pte_address(w, t, number))
     if value == 0:
         return _first_touch(w, mm, vma, t, number)
+    if value & PTE_MIGRATION != 0:
+        worker_at(w, w.cpu).wait_page = value >> PTE_SHIFT
+        return AGAIN
     if value & PTE_SWAP != 0:
         page = swap_in(w, mm, vma, t, number, value)
         if page == 0:
@@ -272,12 +286,12 @@ def _fault_once(w, mm, vma, number, write):
         return SWAPPED_IN if page > 0 else AGAIN
     if write:
         return _write_present(w, mm, vma, t, number)
-    return _read_present(w, t, number)
+    return _read_present(w, vma, t, number)
 
 
 @njit(**ENTRY)
 def fault(w, mm, number, write):
-    """Access virtual page `number` of `mm`; returns what it took (NO_VMA ... SWAPPED_IN).
+    """Access virtual page `number` of `mm`; returns what it took (NO_ACCESS ... SWAPPED_IN).
 
     A read of an untouched page touches it: there is no shared zero page here (simplified).
     """
@@ -293,6 +307,8 @@ def fault(w, mm, number, write):
             vma_end_read(w, vma)
         if did == AGAIN_WITH_MMAP_LOCK:
             did = _prepare_with_mmap_lock(w, mm, number)
+        if did == AGAIN:
+            wait_for_page(w)
         if did == AGAIN and worker_at(w, w.cpu).lru_count >= ADD_BATCH:
             drain_lru_batch(w)
     me = worker_at(w, w.cpu)

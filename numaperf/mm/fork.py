@@ -13,7 +13,7 @@ from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.hooks import rmap_fork_done, rmap_fork_mm, rmap_fork_vma
+from numaperf.mm.hooks import rmap_fork_done, rmap_fork_mm, rmap_fork_vma, rmap_mapped
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from numaperf.mm.page_table import (
     find_table,
@@ -28,9 +28,10 @@ from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import (
     FIRST,
     PG_EXCLUSIVE,
+    PTE_EXCLUSIVE,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_SHIFT,
-    PTE_SWAP_EXCLUSIVE,
     PTE_WRITE,
     VMA_FAULTED,
     mm_at,
@@ -80,7 +81,7 @@ def copy_vma(w, vma, mm):
 
 
 @njit(**J)
-def _copy_present(w, value, page):
+def _copy_present(w, value, page, child, number):
     """The PTE both get: read-only; the page is no longer exclusive."""
     p = page_at(w, page)
     compute(w, path.COPY_PTE)
@@ -89,17 +90,25 @@ def _copy_present(w, value, page):
         bit_and(w, p.at_flags, ~PG_EXCLUSIVE)
     add(w, p.at_refcount, 1)
     add(w, p.at_mapcount, 1)
+    rmap_mapped(w, page, child, number)
     return value & ~PTE_WRITE
 
 
 @njit(**J)
 def _copy_swapped(w, value):
     add(w, swap_at(w, value >> PTE_SHIFT).at_count, 1)
-    return value & ~PTE_SWAP_EXCLUSIVE
+    return value & ~PTE_EXCLUSIVE
 
 
 @njit(**J)
-def _copy_table(w, source, target, first, last):
+def _copy_migrating(w, value):
+    """The entry is one more that the restore walk has to find."""
+    add(w, page_at(w, value >> PTE_SHIFT).at_lru_next, 1)
+    return value & ~PTE_EXCLUSIVE
+
+
+@njit(**J)
+def _copy_table(w, source, target, child, first, last):
     """Copy the PTEs of virtual pages first..last-1, all in table `source`, to table `target`."""
     pte_lock(w, target)  # the child's: nobody holds it for long (dst, then src nested)
     pte_lock(w, source)
@@ -113,7 +122,9 @@ def _copy_table(w, source, target, first, last):
         if value == 0:
             continue
         if value & PTE_PRESENT != 0:
-            value = _copy_present(w, value, value >> PTE_SHIFT)
+            value = _copy_present(w, value, value >> PTE_SHIFT, child, number)
+        elif value & PTE_MIGRATION != 0:
+            value = _copy_migrating(w, value)
         else:
             value = _copy_swapped(w, value)
         store(w, pte, value)
@@ -135,7 +146,7 @@ def _copy_page_range(w, vma, parent, child):
             target = make_table(w, child, number)
             if target == 0:
                 return False
-            _copy_table(w, source, target, number, last)
+            _copy_table(w, source, target, child, number, last)
         number = last
     return True
 

@@ -1,14 +1,17 @@
 """The hooks of a reverse-mapping design: all that the memory manager ever asks of one.
 
 A design file answers each for worlds with its marker, by `register_design` (rmap/). Arguments are
-row numbers. What each may rely on is said here; what it locks is the design's own business.
+row numbers. What each may rely on is said here; what it locks is the design's own business. A hook
+that does something here is optional: that is what it does for a design that leaves it out.
 """
 
 import inspect
 
 from numba.extending import overload
 
+from numaperf.mm.tables import page_at
 from numaperf.sync.build import OV
+from numaperf.sync.primitives import load, store
 from numaperf.sync.world import chosen
 
 
@@ -94,7 +97,73 @@ def rmap_fork_done(w, parent, child):
     raise NotImplementedError
 
 
+def rmap_split_vma(w, vma, copy):
+    """`copy` is to stand for the upper part of `vma`; both as long as before, mmap_lock for write.
+
+    False: out of rows. The range of `copy` is set, its pages are still mapped by the same PTEs.
+    """
+    raise NotImplementedError
+
+
+def rmap_move_vma(w, vma, copy):
+    """`copy`, elsewhere in the same address space, is to stand for all of `vma` (mremap).
+
+    mmap_lock held for write; its PTEs move next. False: out of rows.
+    """
+    raise NotImplementedError
+
+
+def rmap_resize_begin(w, vma):
+    """The range of a faulted VMA is about to change; mmap_lock held for write."""
+    return None
+
+
+def rmap_resize_end(w, vma):
+    """The range of the VMA has changed."""
+    return None
+
+
+def rmap_mergeable(w, vma, above):
+    """May two VMAs, neighbours in addresses and page indices, become one?"""
+    return True
+
+
+def rmap_mapped(w, page, mm, number):
+    """A PTE of `mm` maps the page at virtual page `number` from now on; its PTL held."""
+    return None
+
+
+def rmap_unmapped(w, page, mm, number):
+    """The PTE of `mm` at virtual page `number` maps the page no more; its PTL held."""
+    return None
+
+
+def rmap_hold(w, page):
+    """A migration begins: keep the page's object until rmap_release, to which this value goes.
+
+    Page lock held (folio_get_anon_vma). 0: the object is gone, and with it the last mapping.
+    """
+    return 1
+
+
+def rmap_release(w, held):
+    """The migration is over."""
+    return None
+
+
+def rmap_migrate_page(w, page, fresh):
+    """`fresh`, locked and unknown to anybody, takes the place of `page`, which nobody maps."""
+    f = page_at(w, fresh)
+    f.index = page_at(w, page).index
+    store(w, f.at_mapping, load(w, page_at(w, page).at_mapping))
+    store(w, page_at(w, page).at_mapping, 0)
+
+
 HOOKS = tuple(value for name, value in globals().items() if name.startswith("rmap_"))
+OPTIONAL = (
+    rmap_resize_begin, rmap_resize_end, rmap_mergeable, rmap_mapped, rmap_unmapped, rmap_hold,
+    rmap_release, rmap_migrate_page,
+)  # fmt: skip
 
 
 def _answer(hook, marker, kernel):
@@ -114,6 +183,7 @@ def register_design(marker, **kernels) -> None:
     kernel's arguments are not the hook's.
     """
     known = {hook.__name__.removeprefix("rmap_"): hook for hook in HOOKS}
+    kernels = {hook.__name__.removeprefix("rmap_"): hook for hook in OPTIONAL} | kernels
     if set(kernels) != set(known):
         wrong = ", ".join(sorted(set(kernels) ^ set(known)))
         raise TypeError(f"{marker.__name__}: missing or unknown hooks: {wrong}")

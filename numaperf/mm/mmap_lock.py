@@ -6,6 +6,7 @@ to leave and marks the VMA with the address space's lock_seq; releasing mmap_loc
 which frees all marked VMAs at once.
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.tables import VMA_DETACHED, mm_at, vma_at
@@ -24,6 +25,7 @@ from numaperf.sync.locking import (
 from numaperf.sync.primitives import add, load, now, store, wait_while, wake
 from numaperf.sync.rcu import rcu_read_lock, rcu_read_unlock
 
+CONTENDED = np.int64(-1)
 CLOSED = 1 << 30  # VMA_LOCK_OFFSET of the kernel: a writer waits for the readers to leave
 
 
@@ -104,6 +106,16 @@ def _vma_start_read(w, mm, vma, number):
     add(w, v.at_vm_refcnt, -1)
     wake(w, v.at_vm_refcnt)
     return False
+
+
+@njit(**J)
+def trylock_vma_under_rcu(w, mm, number):
+    """The VMA of virtual page `number`, locked for reading; 0: no such VMA; or CONTENDED."""
+    rcu_read_lock(w)
+    vma = find_vma(w, mm, number)
+    locked = vma != 0 and _vma_start_read(w, mm, vma, number)
+    rcu_read_unlock(w)
+    return vma if locked or vma == 0 else CONTENDED
 
 
 @njit(**J)

@@ -62,12 +62,18 @@ def _choose_node(w):
 
 
 @njit(**J)
-def alloc_page(w, number):
+def alloc_page(w, index):
     """A page with one reference, its index set, not on the LRU; 0 when the node has none left."""
-    page = slab_alloc(w, SLAB_FRAME + _choose_node(w))
+    return alloc_page_on(w, _choose_node(w), index)
+
+
+@njit(**J)
+def alloc_page_on(w, node, index):
+    """As alloc_page, on `node`."""
+    page = slab_alloc(w, SLAB_FRAME + node)
     if page == 0:
         drain_free_batch(w)
-        page = slab_alloc(w, SLAB_FRAME + _choose_node(w))
+        page = slab_alloc(w, SLAB_FRAME + node)
         if page == 0:
             return 0
         worker_at(w, w.cpu).error = 0
@@ -76,7 +82,7 @@ def alloc_page(w, number):
     p.flags = 0
     p.mapcount = 0
     p.mapping = 0
-    p.index = number
+    p.index = index
     p.private = 0
     store(w, p.at_refcount, 1)  # release: whoever gets a reference sees the rest
     return page
@@ -175,6 +181,22 @@ def lock_page(w, page):
         elif bit_or(w, a, PG_LOCKED) & PG_LOCKED == 0:
             taken(w, PAGE, max(now(w) - began, 1))
             return
+
+
+@njit(**J)
+def wait_for_page(w):
+    """Wait for the page lock that this worker's fault met, its VMA released (folio_lock_or_retry).
+
+    A fault that slept with its VMA held would stop the writers of its address space, for whom a
+    walk with that page lock may be waiting. No reference is needed: rows stay page rows.
+    """
+    me = worker_at(w, w.cpu)
+    if me.wait_page != 0:
+        a = page_at(w, me.wait_page).at_flags
+        seen = load(w, a)
+        if seen & PG_LOCKED != 0:
+            wait_while(w, a, seen)
+        me.wait_page = 0
 
 
 @njit(**J)

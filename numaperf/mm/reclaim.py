@@ -11,8 +11,9 @@ from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_push, lru_unlink, lru_unlock
-from numaperf.mm.pages import node_of, put_page, try_get_page, try_lock_page, unlock_page
+from numaperf.mm.isolate import put_back
+from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_unlink, lru_unlock
+from numaperf.mm.pages import put_page, try_get_page, try_lock_page, unlock_page
 from numaperf.mm.slab import slab_free
 from numaperf.mm.swap import (
     add_to_swap,
@@ -21,14 +22,14 @@ from numaperf.mm.swap import (
     swap_unlock,
     unlock_swap_page,
 )
-from numaperf.mm.tables import PG_LRU, PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
+from numaperf.mm.tables import PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.visit import REFERENCED, UNMAP
 from numaperf.mm.walk import walk_locked
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_SWAP, worker_at
-from numaperf.sync.primitives import bit_or, cas, compute, copy_page, load
+from numaperf.sync.primitives import cas, compute, copy_page, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
 KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
@@ -50,17 +51,6 @@ def isolate(w, node):
         page = above
     lru_unlock(w, node)
     return count
-
-
-@njit(**J)
-def put_back(w, page):
-    """Return an isolated page to the head of its LRU and drop the isolation's reference."""
-    node = node_of(w, page)
-    lru_lock(w, node)
-    lru_push(w, page, node)
-    bit_or(w, page_at(w, page).at_flags, PG_LRU)
-    lru_unlock(w, node)
-    put_page(w, page)
 
 
 @njit(**J)

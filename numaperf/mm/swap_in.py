@@ -7,15 +7,15 @@ VMA's own object, others to the family's root, as __folio_set_anon decides.
 
 from numba import njit
 
-from numaperf.mm.hooks import rmap_swapped_in
+from numaperf.mm.hooks import rmap_mapped, rmap_swapped_in
 from numaperf.mm.lru import lru_queue
 from numaperf.mm.page_table import pte_address, pte_lock, pte_unlock
 from numaperf.mm.pages import (
     alloc_page,
     get_page,
-    lock_page,
     put_page,
     try_get_page,
+    try_lock_page,
 )
 from numaperf.mm.swap import enter_swap_cache, swap_lock, swap_unlock, unlock_swap_page
 from numaperf.mm.tables import (
@@ -24,14 +24,15 @@ from numaperf.mm.tables import (
     PG_LOCKED,
     PG_SWAPCACHE,
     PTE_ACCESSED,
+    PTE_EXCLUSIVE,
     PTE_PRESENT,
     PTE_SHIFT,
-    PTE_SWAP_EXCLUSIVE,
     frame_at,
     page_at,
     swap_at,
     swap_data_at,
 )
+from numaperf.mm.vma_tree import linear_page_index
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import worker_at
@@ -54,7 +55,10 @@ def _locked_cached_page(w, slot):
     swap_unlock(w, slot)
     if page <= 0:
         return page
-    lock_page(w, page)
+    if not try_lock_page(w, page):
+        worker_at(w, w.cpu).wait_page = page
+        put_page(w, page)
+        return -1
     if _still_cached(w, page, slot):
         return page
     unlock_swap_page(w, page)
@@ -63,9 +67,9 @@ def _locked_cached_page(w, slot):
 
 
 @njit(**J)
-def _read_back(w, slot, number):
+def _read_back(w, slot, index):
     """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over."""
-    page = alloc_page(w, number)
+    page = alloc_page(w, index)
     if page == 0:
         return 0
     p = page_at(w, page)
@@ -97,7 +101,7 @@ def _map_swapped(w, mm, vma, t, number, page, entry):
         pte_unlock(w, t)
         return False
     p = page_at(w, page)
-    exclusive = entry & PTE_SWAP_EXCLUSIVE != 0
+    exclusive = entry & PTE_EXCLUSIVE != 0
     get_page(w, page)
     add(w, p.at_mapcount, 1)
     if exclusive:
@@ -106,6 +110,7 @@ def _map_swapped(w, mm, vma, t, number, page, entry):
         rmap_swapped_in(w, page, mm, vma, exclusive)
     else:
         worker_at(w, w.cpu).minor_swap_in += 1
+    rmap_mapped(w, page, mm, number)
     add(w, swap_at(w, entry >> PTE_SHIFT).at_count, -1)
     store(w, pte, page << PTE_SHIFT | PTE_PRESENT | PTE_ACCESSED)
     pte_unlock(w, t)
@@ -121,7 +126,7 @@ def swap_in(w, mm, vma, t, number, entry):
     slot = entry >> PTE_SHIFT
     page = _locked_cached_page(w, slot)
     if page == 0:
-        page = _read_back(w, slot, number)
+        page = _read_back(w, slot, linear_page_index(w, vma, number))
     if page <= 0:
         return page
     done = _map_swapped(w, mm, vma, t, number, page, entry)

@@ -34,8 +34,8 @@ LIMBO_HALF = 2048
 LIMBO = record((("entry", 2 * LIMBO_HALF),))
 
 FIRST = np.int64(0)  # the lowest virtual page, the first entry of a node
-VMA_FAULTED, VMA_DETACHED = 1, 2
-PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_SWAP_EXCLUSIVE = 1, 2, 4, 8, 16
+VMA_FAULTED, VMA_DETACHED, VMA_READONLY = 1, 2, 4
+PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_EXCLUSIVE, PTE_MIGRATION = 1, 2, 4, 8, 16, 32
 PTE_SHIFT = 12
 PG_LOCKED, PG_LRU, PG_EXCLUSIVE, PG_SWAPCACHE, PG_BATCHED = 1, 2, 4, 8, 16
 BIRTH_WORD = 256  # of a frame: written when it is first touched, carried by every copy

@@ -1,7 +1,7 @@
-"""exit and munmap: PTEs zapped, VMAs unlinked from the reverse map, tables and rows freed.
+"""exit: PTEs zapped, VMAs unlinked from the reverse map, tables and rows freed.
 
-Models exit_mmap and do_vmi_align_munmap of mm/mmap.c and mm/vma.c (6.18): zapping holds mmap_lock
-for READ (exit) or has it for WRITE (munmap); the VMAs leave the design after their PTEs are gone.
+Models exit_mmap of mm/mmap.c (6.18): zapping holds mmap_lock for READ, the VMAs leave the design
+after their PTEs are gone, with mmap_lock for WRITE.
 Pages are gathered and released outside the PTL (mmu_gather).
 
 The last user of an address space tears it down. A walk that held the last use hands the teardown to
@@ -12,13 +12,12 @@ from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma
+from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma, rmap_unmapped
 from numaperf.mm.mmap_lock import (
     mmap_read_lock,
     mmap_read_unlock,
     mmap_write_lock,
     mmap_write_unlock,
-    vma_start_write,
 )
 from numaperf.mm.page_table import PGD, find_table, free_tables, pte_address, pte_lock, pte_unlock
 from numaperf.mm.pages import put_page
@@ -26,25 +25,26 @@ from numaperf.mm.slab import rcu_free
 from numaperf.mm.swap import put_swap_entry
 from numaperf.mm.tables import (
     FIRST,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_SHIFT,
-    VMA_DETACHED,
+    PTE_SWAP,
     VMA_FAULTED,
     mm_at,
     page_at,
     vma_at,
 )
-from numaperf.mm.vma_tree import find_vma, free_vma_tree, next_vma, remove_vma
+from numaperf.mm.vma_tree import free_vma_tree, next_vma
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import DYING, SLAB_MM, SLAB_VMA, worker_at
-from numaperf.sync.primitives import add, bit_or, cas, compute, load, store, touch
+from numaperf.sync.primitives import add, cas, compute, load, store, touch
 
 GATHER = 32
 
 
 @njit(**J)
-def _zap_some(w, t, number, last, gathered):
+def _zap_some(w, mm, t, number, last, gathered):
     """Clear PTEs from `number` on until the batch is full; returns the next page number."""
     count = 0
     pte_lock(w, t)
@@ -60,6 +60,9 @@ def _zap_some(w, t, number, last, gathered):
                 page = page_at(w, value >> PTE_SHIFT)
                 touch(w, page.addr, 1)
                 add(w, page.at_mapcount, -1)
+                rmap_unmapped(w, value >> PTE_SHIFT, mm, number)
+            elif value & PTE_MIGRATION != 0:
+                add(w, page_at(w, value >> PTE_SHIFT).at_lru_next, -1)  # nothing to restore here
             poke(gathered + 8 * count, value)
             count += 1
         number += 1
@@ -75,12 +78,12 @@ def _release_gathered(w, gathered):
         value = peek(gathered + 8 * i)
         if value & PTE_PRESENT != 0:
             put_page(w, value >> PTE_SHIFT)
-        else:
+        elif value & PTE_SWAP != 0:
             put_swap_entry(w, value >> PTE_SHIFT)
 
 
 @njit(**J)
-def _zap_vma(w, mm, vma):
+def zap_vma(w, mm, vma):
     """unmap_vmas for one VMA: every PTE cleared, every mapping dropped."""
     v = vma_at(w, vma)
     gathered = worker_at(w, w.cpu).at_gather
@@ -91,7 +94,7 @@ def _zap_vma(w, mm, vma):
         if t == 0:
             number = last
         while number < last:
-            number = _zap_some(w, t, number, last, gathered)
+            number = _zap_some(w, mm, t, number, last, gathered)
             _release_gathered(w, gathered)
 
 
@@ -102,7 +105,7 @@ def _exit_mmap(w, mm):
     vma = next_vma(w, mm, FIRST)
     while vma != 0:
         if vma_at(w, vma).flags & VMA_FAULTED != 0:
-            _zap_vma(w, mm, vma)
+            zap_vma(w, mm, vma)
         vma = next_vma(w, mm, vma_at(w, vma).end)
     mmap_read_unlock(w, mm)
     mmap_write_lock(w, mm)
@@ -162,23 +165,3 @@ def exit_mm(w, mm):
     if add(w, mm_at(w, mm).at_users, -1) == 1:
         _exit_mmap(w, mm)
     end_operation(w)
-
-
-@njit(**ENTRY)
-def unmap(w, mm, number):
-    """munmap of the whole VMA that holds virtual page `number`; False: none, or out of rows."""
-    begin_operation(w)
-    mmap_write_lock(w, mm)
-    vma = find_vma(w, mm, number)
-    ok = vma != 0
-    if ok:
-        vma_start_write(w, mm, vma)
-        bit_or(w, vma_at(w, vma).at_flags, VMA_DETACHED)
-        ok = remove_vma(w, mm, vma)
-        _zap_vma(w, mm, vma)
-        if vma_at(w, vma).flags & VMA_FAULTED != 0:
-            rmap_unlink_vma(w, vma)
-        rcu_free(w, SLAB_VMA, vma)
-    mmap_write_unlock(w, mm)
-    end_operation(w)
-    return ok

@@ -4,32 +4,36 @@ Models page_vma_mapped_walk and the callbacks of rmap_walk in mm/rmap.c and mm/m
 table or an empty PTE costs no lock; a PTE in use is looked at under its PTL, and is either another
 page's (the wasted visit after a COW) or this page's, and then the purpose acts with the PTL held.
 
-The restore half of a migration visits all and stops nowhere; here it changes nothing, because a
-page that never moved has no migration entries.
+A migration is two walks: one replaces the PTEs by migration entries, the other, for the new page,
+puts PTEs back and stops nowhere (a restore walk for a page that never moved changes nothing). While
+its page is on no LRU list, the page's `lru_next` counts the entries that name it.
 """
 
 from numba import njit
 
 from numaperf.mm import path
+from numaperf.mm.hooks import rmap_mapped, rmap_unmapped
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import (
     PG_EXCLUSIVE,
     PTE_ACCESSED,
+    PTE_EXCLUSIVE,
+    PTE_MIGRATION,
     PTE_PRESENT,
     PTE_SHIFT,
     PTE_SWAP,
-    PTE_SWAP_EXCLUSIVE,
     mm_at,
     page_at,
     swap_at,
 )
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
-from numaperf.sync.layout import numbered, worker_at
-from numaperf.sync.primitives import add, bit_and, compute, load, store, touch
+from numaperf.sync.layout import header_at, numbered, worker_at
+from numaperf.sync.primitives import add, bit_and, bit_or, compute, load, store, touch
 
-PURPOSES = ("referenced", "unmap", "restore", "count", "count_early")
-REFERENCED, UNMAP, RESTORE, COUNT, COUNT_EARLY = numbered(5)
+PURPOSES = ("referenced", "unmap", "migrate", "restore", "count", "count_early")
+REFERENCED, UNMAP, MIGRATE, RESTORE, COUNT, COUNT_EARLY = numbered(6)
+SAVED_MAPCOUNT = 1 << 16  # of a design's VARIANT: restore walks stop when all are back
 HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # 2**64 / golden ratio, as a signed word
 
 
@@ -56,26 +60,58 @@ def walk_begin(w):
 @njit(**J)
 def walk_done(w, page, purpose):
     """May the walk stop: have as many mappings been found as the page has?"""
-    if purpose == UNMAP:
+    if purpose == UNMAP or purpose == MIGRATE:
         return load(w, page_at(w, page).at_mapcount) == 0
     if purpose == REFERENCED or purpose == COUNT_EARLY:
         return worker_at(w, w.cpu).walk_count >= load(w, page_at(w, page).at_mapcount)
+    old = worker_at(w, w.cpu).migrating
+    if purpose == RESTORE and old != 0 and header_at(w, 0).variant & SAVED_MAPCOUNT != 0:
+        return load(w, page_at(w, old).at_lru_next) == 0
     return False
 
 
 @njit(**J)
-def _unmap_one(w, page, pte, value):
-    """Replace the PTE by a swap entry of the page's slot and drop the mapping; PTL held."""
+def _replace(w, mm, number, page, pte, entry):
+    """An entry takes the place of the PTE, and the mapping is dropped; PTL held."""
     p = page_at(w, page)
-    slot = p.private
-    entry = slot << PTE_SHIFT | PTE_SWAP
     if load(w, p.at_flags) & PG_EXCLUSIVE != 0:
-        entry |= PTE_SWAP_EXCLUSIVE  # exclusiveness moves into the entry, where fork can clear it
+        entry |= PTE_EXCLUSIVE  # exclusiveness moves into the entry, where fork can clear it
         bit_and(w, p.at_flags, ~PG_EXCLUSIVE)
-    add(w, swap_at(w, slot).at_count, 1)
     store(w, pte, entry)
+    rmap_unmapped(w, page, mm, number)
     add(w, p.at_refcount, -1)  # the page lock's owner holds another reference: never the last
     add(w, p.at_mapcount, -1)
+
+
+@njit(**J)
+def _unmap_one(w, mm, number, page, pte):
+    """try_to_unmap_one: a swap entry of the page's slot; PTL held."""
+    slot = page_at(w, page).private
+    add(w, swap_at(w, slot).at_count, 1)
+    _replace(w, mm, number, page, pte, slot << PTE_SHIFT | PTE_SWAP)
+
+
+@njit(**J)
+def _migrate_one(w, mm, number, page, pte):
+    """try_to_migrate_one: a migration entry, counted in the page; PTL held."""
+    add(w, page_at(w, page).at_lru_next, 1)
+    _replace(w, mm, number, page, pte, page << PTE_SHIFT | PTE_MIGRATION)
+
+
+@njit(**J)
+def _restore_one(w, mm, number, old, page, pte, value):
+    """remove_migration_pte: the entry of `old` becomes a PTE of the new page; PTL held."""
+    me = worker_at(w, w.cpu)
+    p = page_at(w, page)
+    add(w, p.at_refcount, 1)
+    add(w, p.at_mapcount, 1)
+    if value & PTE_EXCLUSIVE != 0:
+        bit_or(w, p.at_flags, PG_EXCLUSIVE)
+    store(w, pte, page << PTE_SHIFT | PTE_PRESENT | PTE_ACCESSED)
+    rmap_mapped(w, page, mm, number)
+    add(w, page_at(w, old).at_lru_next, -1)
+    me.useful += 1
+    me.walk_count += 1
 
 
 @njit(**J)
@@ -86,7 +122,9 @@ def _act(w, mm, number, page, pte, value, purpose):
     me.walk_count += 1
     me.walk_hash += mapping_hash(mm_at(w, mm).serial, number)
     if purpose == UNMAP:
-        _unmap_one(w, page, pte, value)
+        _unmap_one(w, mm, number, page, pte)
+    elif purpose == MIGRATE:
+        _migrate_one(w, mm, number, page, pte)
     elif purpose == REFERENCED and value & PTE_ACCESSED != 0:
         me.walk_referenced += 1
         store(w, pte, value & ~PTE_ACCESSED)
@@ -112,8 +150,11 @@ def rmap_one(w, mm, number, page, purpose):
     pte_lock(w, t)
     compute(w, path.CHECK_PTE)
     value = peek(pte)
-    if value & PTE_PRESENT != 0 and value >> PTE_SHIFT == page:
+    row = value >> PTE_SHIFT
+    if value & PTE_PRESENT != 0 and row == page:
         _act(w, mm, number, page, pte, value, purpose)
+    elif purpose == RESTORE and value & PTE_MIGRATION != 0 and row == me.migrating:
+        _restore_one(w, mm, number, row, page, pte, value)
     else:
         me.wasted_ptl += 1
     pte_unlock(w, t)

@@ -55,6 +55,13 @@ def find_vma(w, mm, page):
 
 
 @njit(**J)
+def linear_page_index(w, vma, number):
+    """The page index that virtual page `number` of a VMA has in the reverse map."""
+    v = vma_at(w, vma)
+    return v.pgoff + number - v.start
+
+
+@njit(**J)
 def next_vma(w, mm, page):
     """The first VMA of `mm` that starts at or above `page`, or 0. Caller holds mmap_lock."""
     n = mm_at(w, mm).vma_root

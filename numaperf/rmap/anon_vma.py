@@ -16,10 +16,13 @@ once a page. A COW fault takes none. Lock model coarse: one rwsem for all famili
 place. Fine: each anon_vma's own rwsem in the root's place, taken one after another by fork and
 unlink (B. Song's idea of 2025). Giant: none here, every operation runs under one lock.
 
-Faithful: objects, when they are made, linked, reused and freed; tree order; early stops; AVCs are
-allocated inside the root write lock, as in 6.18; rows are reused at once and walkers re-check.
-Simplified: no swap of folios of several pages. Left out: VMA merging of faulted neighbours, KSM,
-split and mremap (a later step); a row's `generation` counts its lives, for the walkers' check.
+Faithful: objects, when they are made, linked, reused and freed; tree order; early stops; split,
+merge and mremap (a VMA whose range changes is re-inserted behind its equals); AVCs are allocated
+inside the root write lock, as in 6.18; rows are reused at once and walkers re-check.
+Simplified: no swap of folios of several pages. Left out: KSM. A row's `generation` counts its
+lives, for the walkers' check.
+
+Variants are files of their own beside this one: they set VARIANT, a word of the run's header.
 """
 
 from typing import NamedTuple
@@ -30,32 +33,26 @@ from numba import njit
 from numaperf.mm.hooks import register_design
 from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import mm_at, page_at, vma_at
-from numaperf.mm.visit import REFERENCED, rmap_one, walk_done
 from numaperf.mm.vma_tree import find_vma
 from numaperf.rmap.anon_vma_tables import SLAB_ANON_VMA, SLAB_AVC, anon_vma_at, avc_at
-from numaperf.rmap.interval_tree import (
-    interval_first,
-    interval_insert,
-    interval_next,
-    interval_remove,
+from numaperf.rmap.anon_vma_walk import (
+    folio_get_anon_vma,
+    lock_of,
+    put_anon_vma,
+    rmap_walk_anon,
 )
+from numaperf.rmap.interval_tree import interval_insert, interval_remove
 from numaperf.sync.build import J
-from numaperf.sync.layout import COARSE, FINE, GIANT, PTL, header_at, worker_at
-from numaperf.sync.locking import (
-    rmap_lock_read,
-    rmap_lock_write,
-    rmap_trylock_read,
-    rmap_unlock_read,
-    rmap_unlock_write,
-    spin_lock,
-    spin_unlock,
-)
+from numaperf.sync.layout import FINE, PTL, header_at
+from numaperf.sync.locking import rmap_lock_write, rmap_unlock_write, spin_lock, spin_unlock
 from numaperf.sync.primitives import add, load, store, touch
 
 NAME = "anon_vma"
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
 DEFAULT_LOCK = "rwsem_stealing"
 CAVEAT = ""
+VARIANT = 0
+ALLOCATE_BEFORE, KEEP_OWNER, NO_REUSE = 1, 2, 4  # bits of VARIANT
 OBJECTS = {"anon_vma": ("design_0", 104), "anon_vma_chain": ("design_1", 64)}
 SLABS = (("anon_vma", "link", 0), ("anon_vma_chain", "vma", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
@@ -67,19 +64,6 @@ class AnonVma(NamedTuple):
 
 MARKER = AnonVma
 NOBODY = np.int64(0)
-
-
-@njit(**J)
-def lock_of(w, anon_vma):
-    """Address of the lock that guards this anon_vma's tree; 0: none needed (giant)."""
-    model = header_at(w, 0).lock_model
-    if model == GIANT:
-        return 0
-    if model == COARSE:
-        return header_at(w, 0).at_family_lock
-    if model == FINE:
-        return anon_vma_at(w, anon_vma).at_rwsem
-    return anon_vma_at(w, load(w, anon_vma_at(w, anon_vma).at_root)).at_rwsem
 
 
 @njit(**J)
@@ -102,18 +86,6 @@ def anon_vma_alloc(w, parent, serial):
     store(w, a.at_generation, a.generation + 1)
     store(w, a.at_root, anon_vma_at(w, parent).root if parent != 0 else av)
     return av
-
-
-@njit(**J)
-def put_anon_vma(w, av):
-    """Drop a reference; the last one frees the row, and drops the root's reference for it."""
-    a = anon_vma_at(w, av)
-    root = a.root
-    if add(w, a.at_refcount, -1) != 1:
-        return
-    slab_free(w, SLAB_ANON_VMA, av)
-    if root != av and add(w, anon_vma_at(w, root).at_refcount, -1) == 1:
-        slab_free(w, SLAB_ANON_VMA, root)
 
 
 @njit(**J)
@@ -177,14 +149,45 @@ def anon_vma_prepare(w, mm, vma):
 @njit(**J)
 def _reusable(w, av):
     """May a child take this ancestor's anon_vma instead of a new one? (6.18's rule)"""
+    if header_at(w, 0).variant & NO_REUSE != 0:
+        return False
     a = anon_vma_at(w, av)
     return a.num_children < 2 and a.num_active_vmas == 0
 
 
 @njit(**J)
+def _allocate_before(w, avc, spare):
+    """As many AVCs as hang on `avc`, in front of `spare`, linked by `prev`; -1: out of rows."""
+    while avc != 0:
+        fresh = slab_alloc(w, SLAB_AVC)
+        if fresh == 0:
+            return -1
+        avc_at(w, fresh).prev = spare
+        spare = fresh
+        avc = avc_at(w, avc).next
+    return spare
+
+
+@njit(**J)
+def _next_avc(w, spare):
+    """An AVC for the next link, and what is left of `spare`."""
+    if spare != 0:
+        return spare, avc_at(w, spare).prev
+    return slab_alloc(w, SLAB_AVC), NOBODY  # inside the lock, as in 6.18
+
+
+@njit(**J)
 def anon_vma_clone(w, vma, copy):
-    """Enter `copy` into every anon_vma of `vma`, oldest first; reuse the first that allows it."""
+    """Enter `copy` into every anon_vma of `vma`, oldest first.
+
+    A copy without an anon_vma of its own (fork) reuses the first that allows it.
+    """
     avc = vma_at(w, vma).anon_vma_chain
+    spare = NOBODY
+    if header_at(w, 0).variant & ALLOCATE_BEFORE != 0:
+        spare = _allocate_before(w, avc, NOBODY)
+        if spare < 0:
+            return False
     while avc_at(w, avc).next != 0:
         avc = avc_at(w, avc).next  # the oldest: the root's
     c = vma_at(w, copy)
@@ -199,13 +202,14 @@ def anon_vma_clone(w, vma, copy):
             rmap_unlock_write(w, lock)
             lock = lock_of(w, av)
             rmap_lock_write(w, lock)
-        fresh = slab_alloc(w, SLAB_AVC)  # inside the lock, as in 6.18
+        fresh, spare = _next_avc(w, spare)
         if fresh == 0:
             break
         touch(w, anon_vma_at(w, av).at_root, 1)
         anon_vma_chain_link(w, copy, fresh, av)
         if c.anon_vma == 0 and _reusable(w, av):
             c.anon_vma = av
+        if c.anon_vma == av:
             anon_vma_at(w, av).num_active_vmas += 1
         avc = source.prev
     rmap_unlock_write(w, lock)
@@ -237,6 +241,52 @@ def anon_vma_fork(w, vma, copy):
     anon_vma_at(w, parent).num_children += 1
     rmap_unlock_write(w, lock)
     return True
+
+
+@njit(**J)
+def anon_vma_copy(w, vma, copy):
+    """Split and mremap: `copy` stands for pages of `vma` and shares its anon_vma."""
+    vma_at(w, copy).anon_vma = vma_at(w, vma).anon_vma
+    return anon_vma_clone(w, vma, copy)
+
+
+@njit(**J)
+def anon_vma_pre_update(w, vma):
+    """anon_vma_interval_tree_pre_update_vma: out of every tree, whose lock stays held."""
+    avc = vma_at(w, vma).anon_vma_chain
+    if avc == 0 or header_at(w, 0).lock_model == FINE:
+        return  # fine: each tree under its own lock, afterwards
+    lock = lock_of(w, avc_at(w, avc).anon_vma)
+    rmap_lock_write(w, lock)
+    while avc != 0:
+        interval_remove(w, avc_at(w, avc).anon_vma, avc)
+        avc = avc_at(w, avc).next
+
+
+@njit(**J)
+def anon_vma_post_update(w, vma):
+    """anon_vma_interval_tree_post_update_vma: back into every tree, behind its equals.
+
+    Fine: only where a VMA ends changes, which is no tree's order, and a part that it grows by is
+    covered by the neighbour it takes in until that one leaves.
+    """
+    avc = vma_at(w, vma).anon_vma_chain
+    if avc == 0:
+        return
+    fine = header_at(w, 0).lock_model == FINE
+    lock = lock_of(w, avc_at(w, avc).anon_vma)
+    while avc != 0:
+        av = avc_at(w, avc).anon_vma
+        if fine:
+            lock = lock_of(w, av)
+            rmap_lock_write(w, lock)
+            interval_remove(w, av, avc)
+        interval_insert(w, av, avc)
+        if fine:
+            rmap_unlock_write(w, lock)
+        avc = avc_at(w, avc).next
+    if not fine:
+        rmap_unlock_write(w, lock)
 
 
 @njit(**J)
@@ -303,66 +353,13 @@ def unlink_anon_vmas(w, vma):
         slab_free(w, SLAB_AVC, avc)
 
 
-@njit(**J)
-def _lock_for_walk(w, lock, purpose):
-    """Lock for READ; the referenced walk only tries. False: contended."""
-    if purpose == REFERENCED:
-        return rmap_trylock_read(w, lock)
-    rmap_lock_read(w, lock)
-    return True
-
-
-@njit(**J)
-def folio_lock_anon_vma_read(w, page, purpose):
-    """The page's anon_vma with its lock held, 0: no longer mapped, -1: contended.
-
-    The row may have become another anon_vma since the page named it. But while the page is
-    mapped, and still names this row with the lock held, a VMA that maps it is in the tree and
-    cannot leave.
-    """
-    p = page_at(w, page)
-    while True:
-        av = load(w, p.at_mapping)
-        if av == 0 or load(w, p.at_mapcount) == 0:
-            return 0
-        touch(w, anon_vma_at(w, av).at_root, 0)
-        generation = load(w, anon_vma_at(w, av).at_generation)
-        lock = lock_of(w, av)
-        if not _lock_for_walk(w, lock, purpose):
-            return -1
-        same = generation == load(w, anon_vma_at(w, av).at_generation) and lock == lock_of(w, av)
-        if same and load(w, p.at_mapping) == av and load(w, p.at_mapcount) > 0:
-            return av
-        rmap_unlock_read(w, lock)
-        worker_at(w, w.cpu).walk_retries += 1
-
-
-@njit(**J)
-def rmap_walk_anon(w, page, purpose):
-    """Visit every VMA of the page's anon_vma that covers its index, in fork order."""
-    av = folio_lock_anon_vma_read(w, page, purpose)
-    if av <= 0:
-        return av == 0
-    index = page_at(w, page).index
-    avc = interval_first(w, av, index)
-    while avc != 0:
-        v = vma_at(w, avc_at(w, avc).vma)
-        rmap_one(w, v.mm, v.start + index - v.pgoff, page, purpose)
-        if walk_done(w, page, purpose):
-            break
-        avc = interval_next(w, avc, index)
-    lock = lock_of(w, av)
-    rmap_unlock_read(w, lock)
-    return True
-
-
 def _own(w, page, mm, vma):
     store(w, page_at(w, page).at_mapping, vma_at(w, vma).anon_vma)
 
 
 def _own_swapped_in(w, page, mm, vma, exclusive):
     av = vma_at(w, vma).anon_vma
-    if not exclusive:
+    if not exclusive or header_at(w, 0).variant & KEEP_OWNER != 0:
         av = anon_vma_at(w, av).root  # somebody else of the family may hold a swap entry
     store(w, page_at(w, page).at_mapping, av)
 
@@ -386,6 +383,13 @@ register_design(
     fork_done=lambda w, parent, child: None,
     unlink_vma=unlink_anon_vmas,
     exit_mm=lambda w, mm: None,
+    split_vma=anon_vma_copy,
+    move_vma=anon_vma_copy,
+    resize_begin=anon_vma_pre_update,
+    resize_end=anon_vma_post_update,
+    mergeable=lambda w, vma, above: vma_at(w, vma).anon_vma == vma_at(w, above).anon_vma,
+    hold=folio_get_anon_vma,
+    release=lambda w, held: put_anon_vma(w, held),
     walk=rmap_walk_anon,
     owner=_owner,
 )

@@ -4,11 +4,13 @@ Models: the COW context proposed by Lorenzo Stoakes (LSFMM+BPF 2026, LWN 1072378
 of his tree), in its SOUND form: the child joins its parent's list before its first PTE is copied;
 a walk stops when as many mappings as the page's mapcount have been found, and a blocking unmap
 that found fewer goes round again. Pages point at the context of the process that made them and
-hold one reference on it; a context outlives its process until no page and no child holds it.
+hold one reference on it; a context outlives its process until no page and no child holds it. The
+remap table of a process says at which other addresses page indices may be mapped since an mremap:
+a range and an offset each, one for each distinct offset, inherited by fork.
 
 Lock order:
     mmap_lock
-      page lock
+      page lock                          [variants mm-lock, vma-lock: before mmap_lock, VMA lock]
         context lock (children list)     [fine: the address space's walk lock before it]
           PTL
 
@@ -22,8 +24,12 @@ forked, unmapped or dies. Giant: none here.
 Faithful: the order of a walk (own context, then the descendants leaves first, newest child first),
 dead contexts stepped over, the VMA found by address in each visited address space.
 Simplified: a page read back from swap by one of several sharers is given to the oldest context of
-the family (the proposal does not say). Left out: the remap table (mremap is not an operation
-here yet) and the holes of the proof of concept.
+the family (the proposal does not say); the remap table is a list, an offset's range only grows.
+
+Variants are files of their own beside this one: they set VARIANT, a word of the run's header.
+NO_PAGE_REFERENCE: pages hold no reference; a context then lives as long as its process or a child,
+which is as long as anybody can map its pages. MM_LOCK, VMA_LOCK: the walk holds each address space,
+or the one VMA it looks at, still for READ. SHORTCUT: the stop of the proof of concept.
 """
 
 from typing import NamedTuple
@@ -32,30 +38,20 @@ from numba import njit
 
 from numaperf.mm.hooks import register_design
 from numaperf.mm.slab import rcu_free, slab_alloc
-from numaperf.mm.tables import mm_at, page_at
-from numaperf.mm.teardown import mmget_not_zero, mmput_async
-from numaperf.mm.visit import COUNT, REFERENCED, UNMAP, rmap_one, walk_done
-from numaperf.mm.vma_tree import find_vma
+from numaperf.mm.tables import mm_at, page_at, vma_at
+from numaperf.rmap.cow_context_tables import (
+    NO_PAGE_REFERENCE,
+    SLAB_CONTEXT,
+    SLAB_REMAP,
+    context_at,
+    is_fine,
+    remap_at,
+)
+from numaperf.rmap.cow_context_walk import rmap_walk_context
 from numaperf.sync.build import J
-from numaperf.sync.layout import (
-    AS_PROPOSED,
-    COARSE,
-    FINE,
-    SLAB_DESIGN,
-    design_table,
-    header_at,
-    worker_at,
-)
-from numaperf.sync.locking import (
-    rmap_lock_read,
-    rmap_lock_write,
-    rmap_trylock_read,
-    rmap_unlock_read,
-    rmap_unlock_write,
-)
-from numaperf.sync.primitives import add, load, relax, store, touch
-from numaperf.sync.rcu import rcu_read_lock, rcu_read_unlock
-from numaperf.sync.rows import record
+from numaperf.sync.layout import AS_PROPOSED, COARSE, FINE, header_at
+from numaperf.sync.locking import rmap_lock_write, rmap_unlock_write
+from numaperf.sync.primitives import add, store, touch
 
 NAME = "cow_context"
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
@@ -65,21 +61,11 @@ DEFAULT_LOCK = {
     "coarse": "rwsem_stealing",
     "fine": "rwsem_stealing",
 }
-CAVEAT = "mremap not exercised: kind to this design"
-OBJECTS = {"cow_context": ("design_0", 96)}
-SLABS = (("cow_context", "link", 0),)
+CAVEAT = ""
+VARIANT = 0
+OBJECTS = {"cow_context": ("design_0", 96), "cow_remap": ("design_1", 40)}
+SLABS = (("cow_context", "link", 0), ("cow_remap", "next", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
-MAX_PASSES = 1 << 20  # of an unmap walk that finds too few; far beyond any fork in progress
-
-CONTEXT = record(
-    (("lock", 8),),
-    ("refcount", "mm", "parent", "child", "next", "prev", "serial", "generation"),
-    (("walk_lock", 8),),
-    ("link",),
-)
-SLAB_CONTEXT = SLAB_DESIGN
-context_at = design_table("cow_context", 0, CONTEXT, "a COW context: one an address space")
-
 
 class CowContext(NamedTuple):
     """Design marker."""
@@ -109,11 +95,6 @@ def unlock_list(w, context):
 
 
 @njit(**J)
-def _is_fine(w):
-    return header_at(w, 0).lock_model == FINE
-
-
-@njit(**J)
 def new_context(w, mm):
     """mm_init_cow_context: a context with one reference, the address space's; False.
 
@@ -128,12 +109,61 @@ def new_context(w, mm):
     c.child = 0
     c.next = 0
     c.prev = 0
+    c.remap = 0
     c.serial = mm_at(w, mm).serial
     store(w, c.at_generation, c.generation + 1)
     store(w, c.at_refcount, 1)
     store(w, c.at_mm, mm)
     mm_at(w, mm).cow_context = x
     return True
+
+
+@njit(**J)
+def add_remap(w, x, first, last, offset):
+    """Note that indices first..last may be mapped `offset` further on; False: out of rows.
+
+    mmap_lock of the address space held for write; walks look on under RCU.
+    """
+    c = context_at(w, x)
+    r = c.remap
+    while r != 0 and remap_at(w, r).offset != offset:
+        r = remap_at(w, r).next
+    if r != 0:
+        store(w, remap_at(w, r).at_first, min(first, remap_at(w, r).first))
+        store(w, remap_at(w, r).at_last, max(last, remap_at(w, r).last))
+        return True
+    r = slab_alloc(w, SLAB_REMAP)
+    if r == 0:
+        return False
+    remap_at(w, r).first = first
+    remap_at(w, r).last = last
+    remap_at(w, r).offset = offset
+    remap_at(w, r).next = c.remap
+    store(w, c.at_remap, r)  # release: the entry, before a walk can reach it
+    return True
+
+
+@njit(**J)
+def _inherit_remaps(w, top, x):
+    """The child's VMAs lie where the parent's do; False: out of rows."""
+    r = context_at(w, top).remap
+    while r != 0:
+        e = remap_at(w, r)
+        if not add_remap(w, x, e.first, e.last, e.offset):
+            return False
+        r = e.next
+    return True
+
+
+@njit(**J)
+def move_vma(w, vma, copy):
+    """mremap: the pages of `copy` have indices that are not their addresses."""
+    c = vma_at(w, copy)
+    offset = c.start - c.pgoff
+    if offset == 0:
+        return True  # back where it began
+    last = c.pgoff + c.end - c.start - 1
+    return add_remap(w, mm_at(w, c.mm).cow_context, c.pgoff, last, offset)
 
 
 @njit(**J)
@@ -145,9 +175,11 @@ def join_parent(w, parent, child):
     top = mm_at(w, parent).cow_context
     c = context_at(w, x)
     p = context_at(w, top)
+    if not _inherit_remaps(w, top, x):
+        return False
     c.parent = top
     add(w, p.at_refcount, 1)
-    if _is_fine(w):
+    if is_fine(w):
         rmap_lock_write(w, c.at_walk_lock)  # until its pages are copied; nobody else knows it yet
     lock_list(w, top)
     touch(w, p.at_child, 1)
@@ -194,9 +226,17 @@ def _own(w, page, context):
 
     The one shared line of a COW fault.
     """
-    touch(w, context_at(w, context).at_refcount, 1)
-    add(w, context_at(w, context).at_refcount, 1)
+    if header_at(w, 0).variant & NO_PAGE_REFERENCE == 0:
+        touch(w, context_at(w, context).at_refcount, 1)
+        add(w, context_at(w, context).at_refcount, 1)
     store(w, page_at(w, page).at_mapping, context)
+
+
+@njit(**J)
+def _disown(w, owner):
+    """A page drops its reference on a context."""
+    if header_at(w, 0).variant & NO_PAGE_REFERENCE == 0:
+        put_context(w, owner)
 
 
 @njit(**J)
@@ -212,7 +252,7 @@ def move_page_down(w, page, mm, vma):
     own = mm_at(w, mm).cow_context
     if old != own:
         _own(w, page, own)
-        put_context(w, old)  # an ancestor of `own`, which keeps it: never the last reference
+        _disown(w, old)  # an ancestor of `own`, which keeps it: never the last reference
 
 
 @njit(**J)
@@ -229,13 +269,13 @@ def release_page(w, page):
     """The page dies and drops its reference."""
     owner = page_at(w, page).mapping
     if owner != 0:
-        put_context(w, owner)
+        _disown(w, owner)
 
 
 @njit(**J)
 def fork_done(w, parent, child):
     """The child's pages are copied: walks may look at it (fine)."""
-    if _is_fine(w):
+    if is_fine(w):
         rmap_unlock_write(w, context_at(w, mm_at(w, child).cow_context).at_walk_lock)
 
 
@@ -249,117 +289,13 @@ def drop_context(w, mm):
     """drop_cow_context: the process is gone; its context stays while pages or children hold it."""
     x = mm_at(w, mm).cow_context
     store(w, context_at(w, x).at_mm, 0)
+    r = context_at(w, x).remap
+    store(w, context_at(w, x).at_remap, 0)
+    while r != 0:  # without an address space the table says nothing
+        following = remap_at(w, r).next
+        rcu_free(w, SLAB_REMAP, r)
+        r = following
     put_context(w, x)
-
-
-@njit(**J)
-def _look(w, mm, page, purpose):
-    """Find the page's address in one live address space and visit it."""
-    number = page_at(w, page).index
-    vma = find_vma(w, mm, number)
-    if vma != 0:
-        rmap_one(w, mm, number, page, purpose)
-    else:
-        me = worker_at(w, w.cpu)
-        me.walk_visits += 1
-        me.wasted_no_vma += 1
-
-
-@njit(**J)
-def _look_locked(w, x, mm, page, purpose):
-    """As _look, with the address space's walk lock, for which nobody may wait under RCU (fine)."""
-    lock = context_at(w, x).at_walk_lock
-    rcu_read_unlock(w)  # the user count keeps address space and context
-    taken = True
-    if purpose == REFERENCED:
-        taken = rmap_trylock_read(w, lock)
-    else:
-        rmap_lock_read(w, lock)
-    rcu_read_lock(w)
-    if taken:
-        _look(w, mm, page, purpose)
-        rmap_unlock_read(w, lock)
-    return taken
-
-
-@njit(**J)
-def _visit(w, x, page, purpose):
-    """Visit the process of one context, if it lives; False: contended (fine, referenced)."""
-    c = context_at(w, x)
-    touch(w, c.at_mm, 0)
-    generation = load(w, c.at_generation)
-    mm = load(w, c.at_mm)
-    if mm == 0 or not mmget_not_zero(w, mm):
-        return True
-    done = True
-    if _is_fine(w) and purpose < COUNT:
-        done = _look_locked(w, x, mm, page, purpose)
-    else:
-        _look(w, mm, page, purpose)
-    mmput_async(w, mm)
-    if load(w, c.at_generation) != generation:
-        worker_at(w, w.cpu).stale_rows += 1  # freed under a reader: RCU is broken
-    return done
-
-
-@njit(**J)
-def _first_leaf(w, x):
-    """The leaf reached by always going to the newest child."""
-    while True:
-        touch(w, context_at(w, x).at_child, 0)
-        below = load(w, context_at(w, x).at_child)
-        if below == 0:
-            return x
-        x = below
-
-
-@njit(**J)
-def _walk_once(w, top, page, purpose):
-    """One pass: `top`, then its descendants in post-order; under RCU. False: contended."""
-    if not _visit(w, top, page, purpose):
-        return False
-    x = _first_leaf(w, top)
-    while x != top and not walk_done(w, page, purpose):
-        if not _visit(w, x, page, purpose):
-            return False
-        beside = load(w, context_at(w, x).at_next)
-        x = _first_leaf(w, beside) if beside != 0 else load(w, context_at(w, x).at_parent)
-    return True
-
-
-@njit(**J)
-def _pass(w, page, purpose):
-    """One pass with the model's locks; False: contended."""
-    coarse = header_at(w, 0).lock_model == COARSE and purpose < COUNT
-    lock = header_at(w, 0).at_family_lock
-    if coarse:
-        if purpose == REFERENCED:
-            if not rmap_trylock_read(w, lock):
-                return False
-        else:
-            rmap_lock_read(w, lock)
-    rcu_read_lock(w)
-    done = _walk_once(w, load(w, page_at(w, page).at_mapping), page, purpose)
-    rcu_read_unlock(w)
-    if coarse:
-        rmap_unlock_read(w, lock)
-    return done
-
-
-@njit(**J)
-def rmap_walk_context(w, page, purpose):
-    """Visit the owner and its descendants until enough mappings are found."""
-    if load(w, page_at(w, page).at_mapping) == 0:
-        return True
-    passes = 0
-    while _pass(w, page, purpose):
-        if purpose != UNMAP or walk_done(w, page, purpose) or passes == MAX_PASSES:
-            return True
-        # a fork or an unmap was under way where the walk had already been: go round again
-        passes += 1
-        worker_at(w, w.cpu).walk_retries += 1
-        relax(w, passes)
-    return False
 
 
 def _owner(w, page):
@@ -379,6 +315,8 @@ register_design(
     fork_mm=join_parent,
     fork_vma=lambda w, vma, copy: True,
     fork_done=fork_done,
+    split_vma=lambda w, vma, copy: True,
+    move_vma=move_vma,
     unlink_vma=unlink_vma,
     exit_mm=drop_context,
     walk=rmap_walk_context,

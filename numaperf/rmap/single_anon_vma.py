@@ -27,7 +27,7 @@ from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import mm_at, page_at, vma_at
 from numaperf.mm.visit import rmap_one, walk_done
 from numaperf.sync.build import J
-from numaperf.sync.layout import COARSE, GIANT, PTL, SLAB_DESIGN, design_table, header_at
+from numaperf.sync.layout import COARSE, GIANT, PTL, SLAB_DESIGN, design_table, header_at, worker_at
 from numaperf.sync.locking import (
     rmap_lock_read,
     rmap_lock_write,
@@ -115,7 +115,7 @@ def anon_vma_prepare(w, mm, vma):
 
 @njit(**J)
 def anon_vma_fork(w, vma, copy):
-    """The child's VMA joins the family."""
+    """The child's VMA, or one that takes over pages of `vma`, joins the family."""
     family = vma_at(w, vma).anon_vma
     lock = lock_of(w, family)
     rmap_lock_write(w, lock)
@@ -123,6 +123,20 @@ def anon_vma_fork(w, vma, copy):
     anon_vma_link(w, copy, family)
     rmap_unlock_write(w, lock)
     return True
+
+
+@njit(**J)
+def anon_vma_update_begin(w, vma):
+    """The VMA's range changes under the family's lock (vma_adjust of 2.6.7)."""
+    lock = lock_of(w, vma_at(w, vma).anon_vma)
+    rmap_lock_write(w, lock)
+
+
+@njit(**J)
+def anon_vma_update_end(w, vma):
+    """The range has changed."""
+    lock = lock_of(w, vma_at(w, vma).anon_vma)
+    rmap_unlock_write(w, lock)
 
 
 @njit(**J)
@@ -154,15 +168,21 @@ def anon_vma_unlink(w, vma):
 
 @njit(**J)
 def page_lock_anon_vma(w, page):
-    """The page's family, its lock held; 0 when the page is no longer mapped."""
+    """The page's family, its lock held; 0 when the page is no longer mapped.
+
+    In the second half of a migration nothing is mapped. The family may then be gone, and its row
+    another's: the walk looks at VMAs where it finds no entry of the page.
+    """
     p = page_at(w, page)
+    restoring = worker_at(w, w.cpu).migrating != 0
     while True:
         family = load(w, p.at_mapping)
-        if family == 0 or load(w, p.at_mapcount) == 0:
+        if family == 0 or (load(w, p.at_mapcount) == 0 and not restoring):
             return 0
         lock = lock_of(w, family)
         rmap_lock_read(w, lock)
-        if load(w, p.at_mapping) == family and load(w, p.at_mapcount) > 0:
+        mapped = load(w, p.at_mapcount) > 0 or restoring
+        if load(w, p.at_mapping) == family and mapped:
             return family
         rmap_unlock_read(w, lock)
 
@@ -214,6 +234,11 @@ register_design(
     fork_mm=lambda w, parent, child: True,
     fork_vma=anon_vma_fork,
     fork_done=lambda w, parent, child: None,
+    split_vma=anon_vma_fork,
+    move_vma=anon_vma_fork,
+    resize_begin=anon_vma_update_begin,
+    resize_end=anon_vma_update_end,
+    mergeable=lambda w, vma, above: vma_at(w, vma).anon_vma == vma_at(w, above).anon_vma,
     unlink_vma=anon_vma_unlink,
     exit_mm=lambda w, mm: None,
     walk=rmap_walk_family,

@@ -32,8 +32,12 @@ MAX_WORKERS = 4096
 MAX_NODES = 16
 LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
 MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL = numbered(8)
-OPERATIONS = ("touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in")
+OPERATIONS = (
+    "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
+    "migrate", "mremap", "mprotect",
+)  # fmt: skip
 TOUCH, COW, REUSE, FORK, EXIT, UNMAP, WALK, RECLAIM, SWAP_IN = numbered(9)
+MIGRATE, MREMAP, MPROTECT = np.int64(9), np.int64(10), np.int64(11)
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
 AS_PROPOSED, GIANT, COARSE, FINE = numbered(4)
 WAITS = ("spin", "yield", "park")
@@ -57,7 +61,7 @@ COUNTERS = (
 
 PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
 HEADER = record(
-    ("lock_model", "wait", "workers", "nodes", "frames_per_node", "pgd_shift"),
+    ("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant"),
     (("parked", 8 * PARK_BUCKETS),),
     (("giant", 8),),
     (("family_lock", 8),),
@@ -86,7 +90,7 @@ WORKER = record(
     (("slab", 4 * len(SLABS)),),
     ("lru_count", ("lru_batch", 31)),
     ("free_count", ("free_batch", 31)),
-    ("walk_count", "walk_hash", "walk_visits", "walk_referenced"),
+    ("walk_count", "walk_hash", "walk_visits", "walk_referenced", "migrating", "wait_page"),
     ("sample_next", "sample_mask", ("timer", len(OPERATIONS))),
     (("count", len(OPERATIONS)),),
     (("ticks", len(OPERATIONS)),),
