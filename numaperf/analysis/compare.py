@@ -241,8 +241,10 @@ def _caveats(one: Match) -> tuple[str, ...]:
     found = []
     for name in dict.fromkeys((one.base.axes["design"], one.other.axes["design"])):
         facts_of = discover.variants("rmap").get(name)
-        text = str(facts_of.constants.get("CAVEAT", "")) if facts_of else ""
-        if text:
+        constants = facts_of.constants if facts_of else {}
+        text = str(constants.get("CAVEAT", ""))
+        unless = f"{constants.get('CAVEAT_UNLESS')}_count"  # the operation that makes it untrue
+        if text and not any(row.get(unless) for row in one.base.counted):
             found.append(f"{name}: {text}")
     return tuple(found)
 

@@ -59,6 +59,21 @@ def _given_up(row: Row) -> float | None:
 
 _PEAKS = (*(f"{kind}_peak_bytes" for kind in schema.DESIGN_KINDS), "deferred_bytes")
 
+
+def _design_peak(row: Row) -> float | None:
+    return _sum(row, _PEAKS)
+
+
+def _each(what: str, kind: str) -> tuple[str, str, str, Callable[[Row], float | None]]:
+    """The design's peak bytes over the most live rows of a kind."""
+
+    def read(row: Row) -> float | None:
+        return _over(_design_peak(row), row.get(f"{kind}_peak_objects"))
+
+    meaning = f"most bytes of the design's objects for each {what}"
+    return f"design_bytes_per_{what}", "bytes", meaning, read
+
+
 _SPECS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
     ("visits_per_walk", "", "VMAs or mms looked into by one rmap walk", _ratio("visits", "walks")),
     ("wasted_share", "share", "visits that found no mapping of the page", _wasted),
@@ -92,8 +107,11 @@ _SPECS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
         "design_peak_bytes",
         "bytes",
         "most bytes of the design's objects, those waiting for a grace period included",
-        lambda row: _sum(row, _PEAKS),
+        _design_peak,
     ),
+    _each("process", "mm"),
+    _each("vma", "vma"),
+    _each("page", "frame"),
 )
 #: Lower is better for each.
 DERIVED = {

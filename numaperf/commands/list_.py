@@ -47,13 +47,23 @@ def _variants(room: str) -> list[tuple[str, dict[str, Any], str]]:
     return [(name, facts.constants, facts.doc.partition("\n")[0]) for name, facts in found]
 
 
+def _locks_by_model(lock: Any) -> str:
+    """A design's default lock: one name, or each name with its lock models."""
+    if not isinstance(lock, dict):
+        return str(lock)
+    models: dict[str, list[str]] = {}
+    for model, name in lock.items():
+        models.setdefault(name, []).append(model)
+    return "; ".join(f"{name} ({', '.join(names)})" for name, names in models.items())
+
+
 def designs() -> list[Entry]:
     """Name, lock models (the first is the default), default lock, caveat, what it is."""
     return [
         {
             "name": name,
             "lock_models": facts.get("LOCK_MODELS", ()),
-            "default_lock": facts.get("DEFAULT_LOCK"),
+            "default_lock": _locks_by_model(facts.get("DEFAULT_LOCK")),
             "caveat": facts.get("CAVEAT", ""),
             "is": doc,
         }

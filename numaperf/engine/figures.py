@@ -1,5 +1,6 @@
 """The columns of a row that come out of the shared tables, after the workers have gone."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,16 @@ from numaperf.sync.layout import (
 
 PERCENTILES = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 STATS = ("count", "per_s", "mean_ns", *PERCENTILES, "max_ns")
-# Kernel sizes of what every design has, in bytes; a design file's OBJECTS has its own
+# Slab slots of what every design has on 6.18.44, in bytes; a design file's OBJECTS has its own
 COMMON_KINDS = {
+    "mm": ("mm", 1600),
     "vma": ("vma", 192),
     "vma_node": ("vma_node", 256),
     "page_table": ("page_table", 4096),
     "swap_slot": ("swap_slot", 1),
 }
-DESIGN_KINDS = ("anon_vma", "anon_vma_chain", "cow_context")
-NO_KIND = ("", 0)
+DESIGN_KINDS = ("anon_vma", "anon_vma_chain", "cow_context", "design_other")
+OTHER = "design_other"  # kinds of a design that have no column of their own
 
 
 class Figures:
@@ -106,19 +108,23 @@ class Figures:
         """Objects and bytes at the kernel's sizes, now and at the peak, of every kind."""
         deferred = self.segment.deferred()
         peaks = self.segment.rows("run", 1)["peak"][0]
-        kinds = {**dict.fromkeys(DESIGN_KINDS, NO_KIND), **COMMON_KINDS, **design.OBJECTS}
         columns: dict[str, Any] = {}
-        waiting = 0
-        for kind, (slab, size) in kinds.items():
-            now = peak = 0
-            if slab:
-                number = SLABS.index(slab)
-                now = self.segment.live(number)
-                peak = max(int(peaks[number]), now)
-                waiting += deferred.get(number, 0) * size
-            columns |= _objects(kind, now, peak, size)
+        for kind in DESIGN_KINDS:
+            columns |= _objects(kind, 0, 0, 0)
+        waiting, each = 0, {}
+        for kind, (slab, size) in {**COMMON_KINDS, **design.OBJECTS}.items():
+            number = SLABS.index(slab)
+            now = self.segment.live(number)
+            peak = max(int(peaks[number]), now)
+            waiting += deferred.get(number, 0) * size
+            column = kind if f"{kind}_bytes" in columns or kind in COMMON_KINDS else OTHER
+            for name, value in _objects(column, now, peak, size).items():
+                columns[name] = columns.get(name, 0) + value
+            if kind in design.OBJECTS:
+                each[kind] = {"peak_objects": peak, "bytes_each": size}
         frames = sum(self.segment.live(i) for i, name in enumerate(SLABS) if name[:6] == "frame_")
-        return columns | _objects("frame", frames, frames, 4096) | {"deferred_bytes": waiting}
+        columns |= _objects("frame", frames, frames, 4096)
+        return columns | {"deferred_bytes": waiting, "objects": json.dumps(each)}
 
 
 def _objects(kind: str, now: int, peak: int, size: int) -> dict[str, int]:

@@ -37,7 +37,7 @@ WORDS = {
     "objects": (),
 }
 ROOT = "root"
-KINDS = ("anon_vma", "anon_vma_chain", "cow_context")  # printed for every design, 0 if it has none
+KINDS = ("anon_vma", "anon_vma_chain", "cow_context")  # printed always, others if any
 MAX_PAGES = 1 << 28  # of one VMA: 1 TiB
 LOWEST, GAP = 16, 16  # virtual pages: the first VMA, and between two (never mergeable neighbours)
 HIGHEST = 1 << 36  # virtual pages an address space has (mm/page_table.py)
@@ -271,7 +271,8 @@ class Run:
 
     def _objects(self, step: Step, _: int) -> None:
         found = self.single.objects()
-        values: dict[str, Any] = {"objects": {kind: 0 for kind in KINDS} | found}
+        others = {kind: count for kind, count in found.items() if kind in KINDS or count}
+        values: dict[str, Any] = {"objects": {kind: 0 for kind in KINDS} | others}
         if "cow_context" in found:
             values["dead_contexts"] = found["cow_context"] - self.single.processes()
         each = self.single.design.OBJECTS

@@ -17,9 +17,12 @@ from numaperf.errors import NumaperfError
 if TYPE_CHECKING:
     import pyarrow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-OPERATIONS = ("touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in")
+OPERATIONS = (
+    "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
+    "migrate", "mremap", "mprotect",
+)  # fmt: skip
 LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
 WALK_COUNTERS = (
     "walks",
@@ -33,18 +36,21 @@ WALK_COUNTERS = (
     "missed_mapping",
     "walk_retries",
 )
-#: Objects counted at the kernel's own sizes; the first three belong to a design.
+#: Objects counted at the kernel's own sizes. The first four belong to a design: `design_other` is
+#: all its kinds that have no column of their own (the column `objects` names them).
 KINDS = (
     "anon_vma",
     "anon_vma_chain",
     "cow_context",
+    "design_other",
+    "mm",
     "vma",
     "vma_node",
     "page_table",
     "frame",
     "swap_slot",
 )
-DESIGN_KINDS = KINDS[:3]
+DESIGN_KINDS = KINDS[:4]
 
 STATUSES = ("ok", "failed", "timeout", "died", "skipped")
 VERDICTS = ("stable", "noisy", "invalid")
@@ -177,6 +183,7 @@ WALK_SPECS = (
     ("swapped_out", "int", "count", "page frames written to swap and freed", ""),
     ("minor_swap_in", "int", "count", "swap-ins that found the page still in the swap cache", ""),
     ("stale_rows", "int", "count", "rows freed under a reader: must be 0", "lower"),
+    ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )
 

@@ -61,7 +61,8 @@ DEFAULT_LOCK = {
     "coarse": "rwsem_stealing",
     "fine": "rwsem_stealing",
 }
-CAVEAT = ""
+CAVEAT = "mremap not exercised: kind to this design"
+CAVEAT_UNLESS = "mremap"  # the operation that makes it untrue
 VARIANT = 0
 OBJECTS = {"cow_context": ("design_0", 96), "cow_remap": ("design_1", 40)}
 SLABS = (("cow_context", "link", 0), ("cow_remap", "next", 1))

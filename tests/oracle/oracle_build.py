@@ -49,13 +49,15 @@ SPLICES = (
         "rmap/anon_vma.py",
         "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
         "    rmap_lock_write(w, lock)\n"
-        "    while avc != 0:\n",
+        "    while avc != 0:\n"
+        "        source =",
         "    lock = lock_of(w, avc_at(w, avc).anon_vma)\n"
         "    if pause_points.broken(w, pause_points.NO_ROOT_LOCK):\n"
         "        lock = 0\n"
         "    pause_points.pause_point(w, pause_points.BEFORE_LOCK)\n"
         "    rmap_lock_write(w, lock)\n"
-        "    while avc != 0:\n",
+        "    while avc != 0:\n"
+        "        source =",
     ),
     Splice(
         "rmap/anon_vma.py",

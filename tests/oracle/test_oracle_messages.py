@@ -17,6 +17,8 @@ from numaperf.mm.tables import (
     LAST_WORD,
     PG_EXCLUSIVE,
     PG_LOCKED,
+    PTE_MIGRATION,
+    PTE_SHIFT,
     PTE_WRITE,
 )
 from numaperf.sync.layout import SLABS
@@ -218,7 +220,15 @@ def lock_left_held(f: Family):
     return (f.shared,)
 
 
+def migration_entry_left(f: Family):
+    """A migration is over, and nobody put this PTE back."""
+    entry = (f.shared << PTE_SHIFT) | PTE_MIGRATION
+    f.entries(f.child)[SHARED] = entry
+    return f.shared, START + SHARED
+
+
 CORRUPTIONS = [
+    (15, migration_entry_left),
     (12, counting_free_frame("mapcount")),
     (12, counting_free_frame("refcount")),
     (13, exclusive_though_shared),

@@ -1,0 +1,26 @@
+"""cow_context whose walk holds mmap_lock of each address space it visits.
+
+Models: the COW context with the missing stabilisation at the granularity of an address space: the
+proposal leaves open which lock keeps a VMA still while a walk looks at it.
+
+Lock order and locks: those of cow_context.py, whose kernels these are. A walk takes
+mmap_lock of each visited address space for READ; the referenced walk only tries.
+
+Faithful / simplified / left out: as there.
+"""
+
+from numaperf.rmap import cow_context
+
+NAME = "cow_context_mm_lock"
+LOCK_MODELS = ("as-proposed", "giant")
+DEFAULT_LOCK = {
+    "as-proposed": "ttas",
+    "giant": "ttas",
+}
+CAVEAT = "mremap not exercised: kind to this design"
+CAVEAT_UNLESS = "mremap"
+VARIANT = 2  # MM_LOCK
+OBJECTS = {"cow_context": ("design_0", 96), "cow_remap": ("design_1", 40)}
+SLABS = (("cow_context", "link", 0), ("cow_remap", "next", 1))
+LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+MARKER = cow_context.MARKER
