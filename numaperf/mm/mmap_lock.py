@@ -110,7 +110,7 @@ def _vma_start_read(w, mm, vma, number):
 
 @njit(**J)
 def trylock_vma_under_rcu(w, mm, number):
-    """The VMA of virtual page `number`, locked for reading; 0: no such VMA; or CONTENDED."""
+    """The VMA of virtual page `number`, locked for reading; 0: none found; or CONTENDED."""
     rcu_read_lock(w)
     vma = find_vma(w, mm, number)
     locked = vma != 0 and _vma_start_read(w, mm, vma, number)
@@ -120,21 +120,18 @@ def trylock_vma_under_rcu(w, mm, number):
 
 @njit(**J)
 def lock_vma_under_rcu(w, mm, number):
-    """The VMA of virtual page `number`, locked for reading, or 0: no such VMA (or it went away).
+    """The VMA of virtual page `number`, locked for reading, or 0: no such VMA.
 
-    When a writer holds it, waits for that writer on mmap_lock, as the kernel's fault handler does.
+    When a writer holds it, or none is found (a split may be under way), looks again with mmap_lock,
+    as the kernel's fault handler does.
     """
-    while True:
-        rcu_read_lock(w)
-        vma = find_vma(w, mm, number)
-        locked = vma != 0 and _vma_start_read(w, mm, vma, number)
-        rcu_read_unlock(w)
-        if locked or vma == 0:
-            return vma
-        mmap_read_lock(w, mm)
-        vma = find_vma(w, mm, number)
-        if vma != 0:
-            add(w, vma_at(w, vma).at_vm_refcnt, 1)  # mmap_lock excludes writers of VMAs
-            taken(w, VMA, FREE)
-        mmap_read_unlock(w, mm)
+    vma = trylock_vma_under_rcu(w, mm, number)
+    if vma > 0:
         return vma
+    mmap_read_lock(w, mm)
+    vma = find_vma(w, mm, number)
+    if vma != 0:
+        add(w, vma_at(w, vma).at_vm_refcnt, 1)  # mmap_lock excludes writers of VMAs
+        taken(w, VMA, FREE)
+    mmap_read_unlock(w, mm)
+    return vma

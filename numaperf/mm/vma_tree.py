@@ -245,6 +245,21 @@ def _retire_path(w, n, page):
 
 
 @njit(**J)
+def _raise_pivots(w, n, page, depth):
+    """Make the pivots on the path to `page` the first keys below them again.
+
+    Nodes down to `depth` are private, and what was removed may have been the first. A pivot left
+    too low would hide the end of a VMA that has grown over it: merging makes such VMAs.
+    """
+    node = vma_node_at(w, n)
+    if depth == 0:
+        return peek(node.at_pivot)
+    i = _entry_for(w, node, page)
+    poke(node.at_pivot + 8 * i, _raise_pivots(w, peek(node.at_slot + 8 * i), page, depth - 1))
+    return peek(node.at_pivot)
+
+
+@njit(**J)
 def remove_vma(w, mm, vma):
     """Take a VMA out of the tree of `mm`; caller holds mmap_lock for write. False: out of nodes."""
     m = mm_at(w, mm)
@@ -257,6 +272,7 @@ def remove_vma(w, mm, vma):
         _retire_path(w, old, page)
         return True
     root = n = _copy_node(w, old)
+    below_root = depth
     while n != 0:
         node = vma_node_at(w, n)
         i = _entry_for(w, node, page)
@@ -270,6 +286,7 @@ def remove_vma(w, mm, vma):
         depth -= 1
     if n == 0:
         return False
+    _raise_pivots(w, root, page, below_root)
     store(w, m.at_vma_root, root)
     rcu_free(w, SLAB_VMA_NODE, old)
     return True

@@ -53,9 +53,8 @@ def _no_vma(w):
 def _look_in_locked_vma(w, mm, number, page, purpose):
     """VMA_LOCK: the VMA is held for READ while its PTE is looked at; nobody waits under RCU."""
     rcu_read_unlock(w)
-    if purpose == REFERENCED:
-        vma = trylock_vma_under_rcu(w, mm, number)
-    else:
+    vma = trylock_vma_under_rcu(w, mm, number)
+    if vma == CONTENDED and purpose != REFERENCED:
         vma = lock_vma_under_rcu(w, mm, number)
     rcu_read_lock(w)
     if vma > 0:

@@ -9,9 +9,10 @@ from numba import njit
 
 from numaperf.mm.fault import OUT_OF_ROWS, fault
 from numaperf.mm.page_table import find_table, pte_address
-from numaperf.mm.tables import PTE_SHIFT
+from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
+from numaperf.sync.primitives import load
 from numaperf.workloads.family import WRITE, family_pages, page_number, pick, tree_nodes
 from numaperf.workloads.home import family_count
 from numaperf.workloads.tables import process_at, target_at
@@ -22,6 +23,14 @@ def page_of(w, mm, number):
     """The page frame that `mm` has at virtual page `number`; it is mapped."""
     t = find_table(w, mm, number)
     return peek(pte_address(w, t, number)) >> PTE_SHIFT
+
+
+@njit(**J)
+def present_page(w, mm, number):
+    """The page frame that a live `mm` has at virtual page `number` just now; 0: none."""
+    t = find_table(w, mm, number)
+    value = load(w, pte_address(w, t, number)) if t != 0 else 0
+    return value >> PTE_SHIFT if value & PTE_PRESENT != 0 else 0
 
 
 @njit(**J)
