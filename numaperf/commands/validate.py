@@ -1,9 +1,13 @@
 """`numaperf validate`: the running Linux kernel and the model, side by side."""
 
+import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+BUSY = 0.3  # load a CPU above which contention is not to be trusted
 
 
 def validate(
@@ -28,13 +32,21 @@ def validate(
     found = here.look()
     design, note = release.model_design(found.release)
     with runlock.hold(), borrow.borrowed(found, lambda question: yes or _ask(question)) as allowed:
-        talk("the model's kernels are compiled where they are new: about a minute, once")
+        _say_before(talk)
         result = side_by_side.run(allowed, design, note, side_by_side.probes(), talk)
     if json:
         data_json(result.to_dict())
     else:
         data(validate_text(result.to_dict()))
     result.raise_if_bad()
+
+
+def _say_before(say: Callable[[str], None]) -> None:
+    """What a person should know before the numbers: compiling takes its time, and so do others."""
+    say("the model's kernels are compiled where they are new: about a minute, once")
+    load, cpus = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load > BUSY * cpus:
+        say(f"others run here (load {load:.1f} on {cpus} CPUs): times will be disturbed")
 
 
 def _ask(question: str) -> bool:

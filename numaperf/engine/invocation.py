@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from numaperf.engine import kernels
+from numaperf.engine.events import roles_of, what_did_not_happen
 from numaperf.engine.figures import Figures
 from numaperf.engine.group import Group, GroupResult
 from numaperf.engine.machine_side import Pools, observed_pages, place_memory
@@ -166,6 +167,8 @@ class Invocation:
             "ops_per_s": primary["per_s"] or 0.0,
         }
         row |= {name: primary[name] for name in ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")}
+        roles = roles_of(self.workload, figures.workers["role"])
+        row["roles"] = json.dumps(roles) if roles else None
         row |= figures.operations() | figures.locks() | figures.counters()
         return row | figures.memory(self.design)
 
@@ -221,13 +224,13 @@ class Invocation:
         for counter in ("missed_mapping", "bad_reads", "stale_rows"):
             if row[counter]:
                 return f"{counter} is {row[counter]} and must be 0"
-        if row["cow_rmap_locks"] and self.cell.lock_model != "giant":
+        takes_none = self.cell.lock_model != "giant" and not hasattr(self.design, "COW_LOCKS")
+        if row["cow_rmap_locks"] and takes_none:
             return f"COW faults took {row['cow_rmap_locks']} rmap locks and must take none"
-        if not row["ops_done"]:
-            return f"no {self.workload.OPERATION} happened in the window"
         if row["observed_cpus"] != row["requested_cpus"]:
             return f"workers ran on CPUs {row['observed_cpus']}, not {row['requested_cpus']}"
-        return ""
+        roles = json.loads(row["roles"]) if row["roles"] else None
+        return what_did_not_happen(self.workload, roles, row)
 
     def _verdict(self, row: dict[str, Any], failure: str) -> tuple[str, str]:
         if failure:
@@ -239,5 +242,3 @@ class Invocation:
         if not row["oversubscribed"] and not self.cell.ops and row["overlap"] < NOISY_OVERLAP:
             return "noisy", f"all workers ran together for {100 * row['overlap']:.0f} % only"
         return "stable", "; ".join(self.warnings)
-
-

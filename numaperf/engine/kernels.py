@@ -73,8 +73,9 @@ def world(cell: Cell, base: int, cpu: int) -> World:
 
 
 def product(cell: Cell) -> tuple[str, str, str]:
-    """What decides which kernels a cell needs."""
-    return cell.design, cell.lock, cell.workload
+    """What decides which kernels a cell needs; variants of a design share its marker and these."""
+    marker = design_of(cell).MARKER
+    return f"{marker.__module__}.{marker.__name__}", cell.lock, cell.workload
 
 
 @cache
@@ -125,7 +126,7 @@ def _compile_apart(missing: Sequence[Cell], progress: Callable[[str], None]) -> 
         progress(f"compiling {len(missing)} kernel set(s), once for this version of the kernels")
     designs: dict[tuple[str, str], list[Cell]] = {}
     for cell in missing:
-        designs.setdefault((cell.design, cell.lock), []).append(cell)
+        designs.setdefault(product(cell)[:2], []).append(cell)
     slots = len(os.sched_getaffinity(0))
     waves = [[group[0] for group in designs.values()], [c for g in designs.values() for c in g[1:]]]
     done = 0

@@ -53,4 +53,3 @@ class MeasuredEngine:
 
     def close(self) -> None:
         """Nothing outlives an invocation."""
-

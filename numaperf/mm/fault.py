@@ -81,7 +81,8 @@ from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, s
 NO_ACCESS, NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-3, 5)
 AGAIN, AGAIN_WITH_MMAP_LOCK = 5, 6  # within a fault: look at everything anew
 
-TWO = np.int64(2)
+TWO = np.int64(2)  # references of a new page: the PTE's and the LRU batch's
+NEW_FLAGS = np.int64(PG_EXCLUSIVE | PG_BATCHED)
 
 
 @njit(**J)
@@ -103,10 +104,7 @@ def _set_pte(w, t, number, page, bits, stamp):
 @njit(**J)
 def _own_new_page(w, page, mm, vma, number):
     """A page made for this fault: exclusive, owned by the faulting VMA, queued for the LRU."""
-    p = page_at(w, page)
-    p.mapcount = 1
-    p.refcount = 2  # the PTE's and the LRU batch's; nobody else knows the page yet
-    p.flags = PG_EXCLUSIVE | PG_BATCHED
+    page_at(w, page).mapcount = 1
     rmap_new_page(w, page, mm, vma)
     rmap_mapped(w, page, mm, number)
     lru_queue(w, page)
@@ -133,6 +131,8 @@ def _prepare_with_mmap_lock(w, mm, number):
     mmap_read_lock(w, mm)
     vma = find_vma(w, mm, number)
     ok = vma == 0 or not rmap_unprepared(w, vma) or rmap_prepare(w, mm, vma)
+    if vma != 0 and ok:  # with mmap_lock: nobody may split or fork a VMA that is prepared unmarked
+        bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
     mmap_read_unlock(w, mm)
     return AGAIN if ok else OUT_OF_ROWS
 
@@ -141,7 +141,7 @@ def _prepare_with_mmap_lock(w, mm, number):
 def _first_touch(w, mm, vma, t, number):
     """do_anonymous_page: a cleared page of the process's own."""
     index = linear_page_index(w, vma, number)
-    page = alloc_page(w, index)
+    page = alloc_page(w, index, NEW_FLAGS, TWO)
     if page == 0:
         return OUT_OF_ROWS
     words = frame_at(w, page).addr
@@ -150,7 +150,7 @@ def _first_touch(w, mm, vma, t, number):
     pte_lock(w, t)
     if peek(pte_address(w, t, number)) != 0:
         pte_unlock(w, t)
-        put_page(w, page)
+        put_page_refs(w, page, TWO)
         return AGAIN
     _own_new_page(w, page, mm, vma, number)
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
@@ -188,7 +188,7 @@ def _count_copy(w, source, page):
 def _copy_on_write(w, mm, vma, t, number, old):
     """wp_page_copy: caller holds a reference of `old`; copies with no lock but the VMA's."""
     pte = pte_address(w, t, number)
-    page = alloc_page(w, linear_page_index(w, vma, number))
+    page = alloc_page(w, linear_page_index(w, vma, number), NEW_FLAGS, TWO)
     if page == 0:
         put_page(w, old)
         return OUT_OF_ROWS
@@ -201,7 +201,7 @@ def _copy_on_write(w, mm, vma, t, number, old):
     if value & PTE_PRESENT == 0 or value >> PTE_SHIFT != old or value & PTE_WRITE != 0:
         pte_unlock(w, t)
         worker_at(w, w.cpu).pte_rechecks += 1
-        put_page(w, page)
+        put_page_refs(w, page, TWO)
         put_page(w, old)
         return AGAIN
     _own_new_page(w, page, mm, vma, number)

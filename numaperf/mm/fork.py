@@ -101,9 +101,10 @@ def _copy_swapped(w, value):
 
 
 @njit(**J)
-def _copy_migrating(w, value):
+def _copy_migrating(w, value, page, child, number):
     """The entry is one more that the restore walk has to find."""
-    add(w, page_at(w, value >> PTE_SHIFT).at_lru_next, 1)
+    add(w, page_at(w, page).at_lru_next, 1)
+    rmap_mapped(w, page, child, number)
     return value & ~PTE_EXCLUSIVE
 
 
@@ -124,7 +125,7 @@ def _copy_table(w, source, target, child, first, last):
         if value & PTE_PRESENT != 0:
             value = _copy_present(w, value, value >> PTE_SHIFT, child, number)
         elif value & PTE_MIGRATION != 0:
-            value = _copy_migrating(w, value)
+            value = _copy_migrating(w, value, value >> PTE_SHIFT, child, number)
         else:
             value = _copy_swapped(w, value)
         store(w, pte, value)

@@ -129,12 +129,12 @@ def rmap_mergeable(w, vma, above):
 
 
 def rmap_mapped(w, page, mm, number):
-    """A PTE of `mm` maps the page at virtual page `number` from now on; its PTL held."""
+    """A PTE or migration entry of `mm` at virtual page `number` names the page; its PTL held."""
     return None
 
 
 def rmap_unmapped(w, page, mm, number):
-    """The PTE of `mm` at virtual page `number` maps the page no more; its PTL held."""
+    """The entry of `mm` at virtual page `number` names the page no more; its PTL held."""
     return None
 
 

@@ -12,6 +12,7 @@ restore walk has passed; the page counts its entries, and the walk goes round ag
 any. Under anon_vma that never happens, because fork order is tree order.
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
@@ -28,6 +29,7 @@ from numaperf.sync.primitives import cas, copy_page, load, relax, store
 
 NOT_MIGRATED, MIGRATED, NO_FRAME = range(3)
 MAX_PASSES = 1 << 20
+LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)  # a fresh page's
 
 
 @njit(**J)
@@ -104,10 +106,9 @@ def migrate_page(w, page, node):
     if not try_lock_page(w, page):
         put_back(w, page)
         return NOT_MIGRATED
-    fresh = alloc_page_on(w, node, page_at(w, page).index)
+    fresh = alloc_page_on(w, node, page_at(w, page).index, LOCKED, ONE)
     moved = False
     if fresh != 0:
-        page_at(w, fresh).flags = PG_LOCKED  # nobody else knows it
         moved = _migrate_locked(w, page, fresh)
         unlock_page(w, fresh)
     unlock_swap_page(w, page)

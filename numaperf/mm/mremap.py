@@ -22,7 +22,7 @@ from numaperf.mm.page_table import (
     pte_unlock,
     stamp_address,
 )
-from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT, VMA_FAULTED, mm_at, vma_at
+from numaperf.mm.tables import PTE_MIGRATION, PTE_PRESENT, PTE_SHIFT, VMA_FAULTED, mm_at, vma_at
 from numaperf.mm.vma_edit import drop_vma, merge_around, vma_of_range
 from numaperf.mm.vma_tree import find_vma, insert_vma, next_vma
 from numaperf.sync.atoms import peek, poke
@@ -47,17 +47,21 @@ def _unlock_both(w, t, target):
 
 @njit(**J)
 def _move_pte(w, mm, t, number, target, to):
-    """move_ptes, one entry; both PTLs held."""
+    """move_ptes, one entry; both PTLs held.
+
+    The new place first: a walk that finds an empty PTE takes no PTL, and it looks at the old place
+    first. (The kernel clears the old one first and lets such a walk miss; it tries again later.)
+    """
     pte = pte_address(w, t, number)
     touch(w, pte, 1)
     value = peek(pte)
     if value == 0:
         return
-    store(w, pte, 0)
     poke(stamp_address(w, target, to), peek(stamp_address(w, t, number)))
     touch(w, pte_address(w, target, to), 1)
     store(w, pte_address(w, target, to), value)
-    if value & PTE_PRESENT != 0:
+    store(w, pte, 0)
+    if value & (PTE_PRESENT | PTE_MIGRATION) != 0:
         rmap_unmapped(w, value >> PTE_SHIFT, mm, number)
         rmap_mapped(w, value >> PTE_SHIFT, mm, to)
 

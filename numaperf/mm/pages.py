@@ -62,13 +62,17 @@ def _choose_node(w):
 
 
 @njit(**J)
-def alloc_page(w, index):
-    """A page with one reference, its index set, not on the LRU; 0 when the node has none left."""
-    return alloc_page_on(w, _choose_node(w), index)
+def alloc_page(w, index, flags, references):
+    """A page with its index, flags and references set, not on the LRU; 0: its node has none left.
+
+    All three before anybody can get a reference: a walker or a migration may try that with a page
+    number it read long ago, and from then on they change in atomic steps only.
+    """
+    return alloc_page_on(w, _choose_node(w), index, flags, references)
 
 
 @njit(**J)
-def alloc_page_on(w, node, index):
+def alloc_page_on(w, node, index, flags, references):
     """As alloc_page, on `node`."""
     page = slab_alloc(w, SLAB_FRAME + node)
     if page == 0:
@@ -79,12 +83,12 @@ def alloc_page_on(w, node, index):
         worker_at(w, w.cpu).error = 0
     p = page_at(w, page)
     touch(w, p.addr, 1)
-    p.flags = 0
+    p.flags = flags
     p.mapcount = 0
     p.mapping = 0
     p.index = index
     p.private = 0
-    store(w, p.at_refcount, 1)  # release: whoever gets a reference sees the rest
+    store(w, p.at_refcount, references)  # release: whoever gets a reference sees the rest
     return page
 
 

@@ -16,7 +16,7 @@ pays the same for the same step.
 
 import numpy as np
 
-VISIT = np.int64(150)  # rmap_walk_anon and try_to_unmap_one or folio_referenced_one to the pmd
+VISIT = np.int64(230)  # rmap_walk_anon and try_to_unmap_one or folio_referenced_one to the pmd
 MAP_PTE = np.int64(90)  # pte_offset_map: rcu_read_lock, the table's struct page
 CHECK_PTE = np.int64(110)  # pte lock and unlock with their preemption counts, pmd_same, check_pte
 ALLOCATE = np.int64(220)  # kmem_cache_alloc with control-group accounting, and the free later

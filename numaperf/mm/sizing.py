@@ -1,5 +1,6 @@
 """How many rows of each table a run needs, and how many bytes that is. Imports nothing heavy."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ ROW_BYTES = {
     "design_1": 64,
     "design_2": 64,
 }
-WORKER_BYTES = 4096 + 9 * 1888 * 8 + 2 * 2048 * 8
+WORKER_BYTES = 4096 + 12 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
@@ -53,13 +54,24 @@ def tree_nodes(kind: str, n: int) -> int:
     return n + 1
 
 
+def _chosen(cell: Any, facts: dict[str, object], name: str) -> int:
+    """A numeric option of the cell's workload: as the cell has it, else its default."""
+    options: Any = facts["OPTIONS"]
+    return int(dict(cell.options).get(name, options[name][0]))
+
+
 def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     """Sizes of a plan's cell (any object with the fields of plan.Cell), for `nodes` memory pools.
 
-    A workload file says in PRIVATE_SETS who may own a whole set of V * P page frames: "family" (the
-    roots), "worker" (each worker's tree, two processes of it at a time) or "process" (everybody);
-    in WORKER_TREES whether each worker keeps a whole tree alive besides its own process; in SWAPS
-    whether it swaps.
+    A workload file says in PRIVATE_SETS who owns page frames besides the families' V * P: "family"
+    (nobody), "worker" (each worker's tree, two processes of it at a time) or "process" (everybody);
+    in PRIVATE_PAGES the options whose product is how many each of those owns, where it is not V *
+    P; in SWAPS, with the same words, whose pages swap has room for (True: the families'), where it
+    swaps; in WORKER_TREES whether each worker keeps a whole tree alive besides its own process; in
+    LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
+    many further regions of P pages each worker may have mapped in it at a time. A design file with
+    MAPPINGS_A_ROW needs a row of design_0 for each so many mappings, when every process maps every
+    page.
     """
     facts = variants("workloads")[cell.workload].constants
     kind, _, number = cell.tree.partition(":")
@@ -67,24 +79,36 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     families = cell.workers if cell.families == "separate" else 1
     trees = cell.workers * tree if facts.get("WORKER_TREES") else 0
     processes = families * tree + trees + 3 * cell.workers
-    sets = {"family": families, "worker": families + 2 * cell.workers, "process": processes}
-    frames = sets[str(facts.get("PRIVATE_SETS", "process"))] * cell.vmas * cell.pages
+    one = cell.vmas * cell.pages
+    factors: Any = facts.get("PRIVATE_PAGES", ())
+    own = min(one, math.prod(_chosen(cell, facts, name) for name in factors)) if factors else one
+    owners = {"family": 0, "worker": 2 * cell.workers, "process": processes}
+    pages = {who: families * one + count * own for who, count in owners.items()}
+    line = _chosen(cell, facts, str(facts["LINEAGE"])) if "LINEAGE" in facts else 0
+    regions = int(str(facts.get("REGIONS", 0)))
     slack = SLACK_ROWS * (cell.workers + 1)
     retired = RETIRED_ROWS * (cell.workers + 1)
     per_mm = cell.vmas + cell.background
     tables = 6 + cell.vmas * (cell.pages + 16) // 512
-    chain = (int(number) if kind != "flat" else 1) + 4
+    region_tables = 3 + regions * (cell.pages + 1) * 513 // 512**2 if regions else 0
+    mappings = processes * one + cell.workers * regions * cell.pages
+    a_row = int(variants("rmap")[cell.design].constants.get("MAPPINGS_A_ROW", 0))
+    objects = (processes + cell.workers * line) * (cell.vmas + 1) + cell.workers * regions
+    chain = (int(number) if kind != "flat" else 1) + 4 + line
+    frames = pages[str(facts.get("PRIVATE_SETS", "process"))] + cell.workers * regions * cell.pages
+    swaps = facts.get("SWAPS")
+    swapped = pages["family" if swaps is True else str(swaps)] + slack if swaps else 1
     return Sizes(
         workers=cell.workers,
         nodes=nodes,
         mms=processes + slack + retired,
-        vmas=processes * per_mm + slack + 2 * retired + cell.workers * per_mm,
-        vma_nodes=processes * (per_mm // 4 + 4) + slack + 2 * retired,
-        page_tables=processes * tables + slack,
+        vmas=(processes + cell.workers) * per_mm + cell.workers * regions + slack + 4 * retired,
+        vma_nodes=processes * (per_mm // 4 + 4) + slack + 4 * retired,
+        page_tables=processes * tables + cell.workers * region_tables + slack,
         frames=(frames + 3 * slack) * nodes,  # also the batches of new and of dead pages
-        swap_slots=families * cell.vmas * cell.pages + slack if facts.get("SWAPS") else 1,
-        design_0=processes * (cell.vmas + 1) + slack + retired,
-        design_1=processes * cell.vmas * chain + slack + retired,
+        swap_slots=swapped,
+        design_0=(mappings // a_row if a_row else objects) + slack + retired,
+        design_1=(processes * cell.vmas + cell.workers * regions) * chain + slack + retired,
         design_2=slack,
     )
 

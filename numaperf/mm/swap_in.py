@@ -5,6 +5,7 @@ minor fault); one that is read back is new to the reverse map: exclusive pages g
 VMA's own object, others to the family's root, as __folio_set_anon decides.
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm.hooks import rmap_mapped, rmap_swapped_in
@@ -16,6 +17,7 @@ from numaperf.mm.pages import (
     put_page,
     try_get_page,
     try_lock_page,
+    unlock_page,
 )
 from numaperf.mm.swap import enter_swap_cache, swap_lock, swap_unlock, unlock_swap_page
 from numaperf.mm.tables import (
@@ -37,6 +39,8 @@ from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import add, bit_or, copy_page, load, store
+
+LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)
 
 
 @njit(**J)
@@ -69,11 +73,10 @@ def _locked_cached_page(w, slot):
 @njit(**J)
 def _read_back(w, slot, index):
     """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over."""
-    page = alloc_page(w, index)
+    page = alloc_page(w, index, LOCKED, ONE)
     if page == 0:
         return 0
     p = page_at(w, page)
-    p.flags = PG_LOCKED  # nobody else knows the page
     swap_lock(w, slot)
     s = swap_at(w, slot)
     lost = s.page != 0 or load(w, s.at_count) == 0
@@ -82,7 +85,7 @@ def _read_back(w, slot, index):
         enter_swap_cache(w, page, slot)
     swap_unlock(w, slot)
     if lost:
-        p.flags = 0
+        unlock_page(w, page)
         put_page(w, page)
         return -1
     copy_page(w, frame_at(w, page).addr, swap_data_at(w, slot).addr)

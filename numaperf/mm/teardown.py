@@ -54,7 +54,6 @@ def _zap_some(w, mm, t, number, last, gathered):
             touch(w, pte, 1)
         value = peek(pte)
         if value != 0:
-            store(w, pte, 0)
             if value & PTE_PRESENT != 0:
                 compute(w, path.ZAP_PTE)
                 page = page_at(w, value >> PTE_SHIFT)
@@ -62,7 +61,9 @@ def _zap_some(w, mm, t, number, last, gathered):
                 add(w, page.at_mapcount, -1)
                 rmap_unmapped(w, value >> PTE_SHIFT, mm, number)
             elif value & PTE_MIGRATION != 0:
+                rmap_unmapped(w, value >> PTE_SHIFT, mm, number)
                 add(w, page_at(w, value >> PTE_SHIFT).at_lru_next, -1)  # nothing to restore here
+            store(w, pte, 0)  # last: a walk that finds no PTE takes no PTL, and looks at counts
             poke(gathered + 8 * count, value)
             count += 1
         number += 1

@@ -71,14 +71,13 @@ def walk_done(w, page, purpose):
 
 
 @njit(**J)
-def _replace(w, mm, number, page, pte, entry):
+def _replace(w, page, pte, entry):
     """An entry takes the place of the PTE, and the mapping is dropped; PTL held."""
     p = page_at(w, page)
     if load(w, p.at_flags) & PG_EXCLUSIVE != 0:
         entry |= PTE_EXCLUSIVE  # exclusiveness moves into the entry, where fork can clear it
         bit_and(w, p.at_flags, ~PG_EXCLUSIVE)
     store(w, pte, entry)
-    rmap_unmapped(w, page, mm, number)
     add(w, p.at_refcount, -1)  # the page lock's owner holds another reference: never the last
     add(w, p.at_mapcount, -1)
 
@@ -88,14 +87,15 @@ def _unmap_one(w, mm, number, page, pte):
     """try_to_unmap_one: a swap entry of the page's slot; PTL held."""
     slot = page_at(w, page).private
     add(w, swap_at(w, slot).at_count, 1)
-    _replace(w, mm, number, page, pte, slot << PTE_SHIFT | PTE_SWAP)
+    rmap_unmapped(w, page, mm, number)
+    _replace(w, page, pte, slot << PTE_SHIFT | PTE_SWAP)
 
 
 @njit(**J)
-def _migrate_one(w, mm, number, page, pte):
-    """try_to_migrate_one: a migration entry, counted in the page; PTL held."""
+def _migrate_one(w, page, pte):
+    """try_to_migrate_one: a migration entry, counted in the page, names it still; PTL held."""
     add(w, page_at(w, page).at_lru_next, 1)
-    _replace(w, mm, number, page, pte, page << PTE_SHIFT | PTE_MIGRATION)
+    _replace(w, page, pte, page << PTE_SHIFT | PTE_MIGRATION)
 
 
 @njit(**J)
@@ -108,7 +108,9 @@ def _restore_one(w, mm, number, old, page, pte, value):
     if value & PTE_EXCLUSIVE != 0:
         bit_or(w, p.at_flags, PG_EXCLUSIVE)
     store(w, pte, page << PTE_SHIFT | PTE_PRESENT | PTE_ACCESSED)
-    rmap_mapped(w, page, mm, number)
+    if page != old:
+        rmap_unmapped(w, old, mm, number)
+        rmap_mapped(w, page, mm, number)
     add(w, page_at(w, old).at_lru_next, -1)
     me.useful += 1
     me.walk_count += 1
@@ -124,7 +126,7 @@ def _act(w, mm, number, page, pte, value, purpose):
     if purpose == UNMAP:
         _unmap_one(w, mm, number, page, pte)
     elif purpose == MIGRATE:
-        _migrate_one(w, mm, number, page, pte)
+        _migrate_one(w, page, pte)
     elif purpose == REFERENCED and value & PTE_ACCESSED != 0:
         me.walk_referenced += 1
         store(w, pte, value & ~PTE_ACCESSED)

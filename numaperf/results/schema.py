@@ -130,6 +130,7 @@ WINDOW: tuple[tuple[str, str, str, str, str], ...] = (
     ("oversubscribed", "bool", "", "more workers than CPUs", ""),
     ("emulated", "bool", "", "nodes are emulated: no real distance between them", ""),
     ("operation", "text", "", "primary operation of the workload", ""),
+    ("roles", "json", "", "role to number of workers; null where all do the same", ""),
     ("ops_done", "int", "ops", "primary operations done by all workers", "higher"),
     ("ops_per_s", "float", "1/s", "primary operations a second, all workers", "higher"),
     ("p50_ns", "float", "ns", "median latency of the primary operation", "lower"),

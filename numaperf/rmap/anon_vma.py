@@ -110,7 +110,7 @@ def _mergeable_anon_vma(w, mm, vma):
     v = vma_at(w, vma)
     for number in (v.end, v.start - 1):
         near = find_vma(w, mm, number)
-        if near != 0 and near != vma:
+        if near != 0 and vma_at(w, near).pgoff - v.pgoff == vma_at(w, near).start - v.start:
             avc = vma_at(w, near).anon_vma_chain
             if vma_at(w, near).anon_vma != 0 and avc != 0 and avc_at(w, avc).next == 0:
                 return vma_at(w, near).anon_vma

@@ -3,9 +3,9 @@
 Models: mm/rmap.c of Linux 7.0: anon_vma_clone allocates all AVCs of a VMA first and links them
 under one hold of the root's rwsem, so that the lock is held for the linking alone.
 
-Lock order and locks: those of anon_vma.py, whose kernels these are.
+Lock order: that of anon_vma.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import anon_vma

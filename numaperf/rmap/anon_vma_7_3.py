@@ -3,9 +3,9 @@
 Models: mm/rmap.c and mm/memory.c of Linux 7.3: as 7.0, and do_swap_page leaves the page with the
 family's root where 6.18 gave it to the faulting VMA's own anon_vma.
 
-Lock order and locks: those of anon_vma.py, whose kernels these are.
+Lock order: that of anon_vma.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import anon_vma

@@ -3,9 +3,9 @@
 Models: mm/rmap.c of Linux before 7a3ef208e662 (3.19, "mm: prevent endless growth of anon_vma
 hierarchy"): every fork makes an anon_vma, whoever has died.
 
-Lock order and locks: those of anon_vma.py, whose kernels these are.
+Lock order: that of anon_vma.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import anon_vma

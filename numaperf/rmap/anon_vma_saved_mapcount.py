@@ -4,9 +4,9 @@ Models: anon_vma of Linux 6.18 with one change that nobody has proposed for it: 
 migration leaves the number of entries it made in the page, and the second stops at it. The same
 option exists for cow_context: it is a gain of the count, not of a design.
 
-Lock order and locks: those of anon_vma.py, whose kernels these are.
+Lock order: that of anon_vma.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import anon_vma

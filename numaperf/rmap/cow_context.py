@@ -68,6 +68,7 @@ OBJECTS = {"cow_context": ("design_0", 96), "cow_remap": ("design_1", 40)}
 SLABS = (("cow_context", "link", 0), ("cow_remap", "next", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
 
+
 class CowContext(NamedTuple):
     """Design marker."""
 

@@ -3,10 +3,10 @@
 Models: the COW context with the missing stabilisation at the granularity of an address space: the
 proposal leaves open which lock keeps a VMA still while a walk looks at it.
 
-Lock order and locks: those of cow_context.py, whose kernels these are. A walk takes
+Lock order: that of cow_context.py, whose kernels these are. A walk takes
 mmap_lock of each visited address space for READ; the referenced walk only tries.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context

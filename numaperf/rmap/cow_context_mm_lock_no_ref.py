@@ -2,10 +2,10 @@
 
 Models: cow_context_mm_lock and cow_context_no_ref at once.
 
-Lock order and locks: those of cow_context.py, whose kernels these are. A walk takes
+Lock order: that of cow_context.py, whose kernels these are. A walk takes
 mmap_lock of each visited address space for READ; the referenced walk only tries.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context

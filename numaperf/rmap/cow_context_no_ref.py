@@ -3,9 +3,9 @@
 Models: the COW context if pages hold no reference on it: the one shared counter that every COW
 fault of a process writes is gone, and a context lives exactly as long as its process or a child.
 
-Lock order and locks: those of cow_context.py, whose kernels these are.
+Lock order: that of cow_context.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context

@@ -4,9 +4,9 @@ Models: mm/rmap.c beside mm/cow_context.c of the proposal: if the page is unshar
 the look-up in the first live context, the walk ends, found or not. A page that is mapped only in a
 child, or only where mremap put it, is missed: cells in which that happens fail their check.
 
-Lock order and locks: those of cow_context.py, whose kernels these are.
+Lock order: that of cow_context.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context
@@ -18,6 +18,7 @@ DEFAULT_LOCK = {
     "giant": "ttas",
 }
 CAVEAT = "proof of concept: walks miss mappings"
+UNSOUND = True  # its cells may fail their check, as the proposal would
 VARIANT = 8  # SHORTCUT
 OBJECTS = {"cow_context": ("design_0", 96), "cow_remap": ("design_1", 40)}
 SLABS = (("cow_context", "link", 0), ("cow_remap", "next", 1))

@@ -2,9 +2,9 @@
 
 Models: the COW context in its sound form with the option that anon_vma_saved_mapcount has too.
 
-Lock order and locks: those of cow_context.py, whose kernels these are.
+Lock order: that of cow_context.py, whose kernels these are.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context

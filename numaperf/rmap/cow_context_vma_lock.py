@@ -3,10 +3,10 @@
 Models: the COW context with "some sort of lock with mapping granularity", which the proposal says
 is to come: the per-VMA lock that faults take.
 
-Lock order and locks: those of cow_context.py, whose kernels these are. A walk takes
+Lock order: that of cow_context.py, whose kernels these are. A walk takes
 each visited VMA for READ; the referenced walk only tries.
 
-Faithful / simplified / left out: as there.
+Faithful, Simplified, Left out: as there.
 """
 
 from numaperf.rmap import cow_context

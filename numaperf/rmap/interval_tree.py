@@ -179,6 +179,36 @@ def interval_insert(w, anon_vma, node):
 
 
 @njit(**J)
+def interval_insert_after(w, anon_vma, node, before):
+    """Insert AVC `node` directly behind `before`, whose VMA covers the same page indices.
+
+    As vma_interval_tree_insert_after: what lies above `before` reaches far enough already.
+    """
+    tree = anon_vma_at(w, anon_vma)
+    touch(w, tree.at_rb_root, 1)
+    last = _last(w, node)
+    parent = avc_at(w, before).rb_right
+    while parent != 0:
+        touch(w, avc_at(w, parent).addr, 1)
+        avc_at(w, parent).subtree_last = max(avc_at(w, parent).subtree_last, last)
+        if avc_at(w, parent).rb_left == 0:
+            break
+        parent = avc_at(w, parent).rb_left
+    a = avc_at(w, node)
+    touch(w, a.addr, 1)
+    a.rb_left = 0
+    a.rb_right = 0
+    a.subtree_last = last
+    if parent != 0:
+        avc_at(w, parent).rb_left = node
+    else:
+        parent = before
+        avc_at(w, before).rb_right = node
+    a.rb_parent = parent << 1 | RED
+    _insert_fixup(w, tree, node)
+
+
+@njit(**J)
 def _augment_upwards(w, node):
     while node != 0:
         _augment(w, node)

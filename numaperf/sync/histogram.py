@@ -64,7 +64,7 @@ def begin(w, operation):
         return 0
     mask = me.sample_mask
     if mask != 0:
-        me.random = (me.random * 6364136223846793005 + 1442695040888963407)
+        me.random = me.random * 6364136223846793005 + 1442695040888963407
         poke(timer, (mask >> 1) + ((me.random >> 33) & mask))
     return now(w)
 

@@ -87,7 +87,6 @@ def _call(function):
     )
 
 
-
 answer_primitives(
     Measured,
     load=_instruction(emit.load("acquire")),

@@ -1,8 +1,13 @@
 """Workloads: what the workers do. One short file each, found by scanning this folder.
 
-A file has literal constants for the planner (`NAME`; `OPERATION`, the operation it is named after
-and must have done; `OPTIONS`, `DEFAULTS`, `SHOWS`, `MIN_WORKERS`), a marker class and three
-kernels:
+A file has literal constants for the planner: `NAME`; `OPERATION`, what it is named after and must
+have done; `EVENTS`, other operations that must have happened; `OPTIONS`, each with its words, the
+first the default, or with the default alone where it takes any whole number; `DEFAULTS` of axes;
+`MODES`, `FAMILIES` and `MIN_WORKERS` it can run with; `SHOWS`; `ROLES`, role to operation in the
+order of the roles' numbers, where workers differ. What it needs of each table it says to
+mm/sizing.py, which explains the words.
+
+Then a marker class and three kernels:
 
 - `build(w, k)`: by the coordinator alone, before the workers start: families and targets
 - `enter(w, k)`: by each worker, before the warm-up: its process

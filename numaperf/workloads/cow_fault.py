@@ -14,17 +14,10 @@ from numaperf.sync.build import J
 from numaperf.sync.histogram import begin, end
 from numaperf.sync.layout import COW, REUSE, header_at, worker_at
 from numaperf.workloads import register_workload
-from numaperf.workloads.family import (
-    WRITE,
-    family_pages,
-    page_number,
-    parent_of,
-    pick,
-    tree_nodes,
-)
-from numaperf.workloads.home import build_families, enter_home, family_rows
-from numaperf.workloads.tables import THREAD_MODE, process_at, run_at
-from numaperf.workloads.timed import timed_exit, timed_fork
+from numaperf.workloads.family import WRITE, family_pages, page_number, pick, tree_nodes
+from numaperf.workloads.home import build_families
+from numaperf.workloads.own import enter_with_own, exit_own_tree, fork_own_tree, own_process
+from numaperf.workloads.tables import THREAD_MODE, run_at
 
 NAME = "cow_fault"
 OPERATION = "cow"
@@ -52,19 +45,7 @@ def build(w, k):
 @njit(**J)
 def enter(w, k):
     """A process of the worker's own, and rows for its tree."""
-    worker_at(w, w.cpu).tree = family_rows(w) + w.cpu * tree_nodes(w)
-    return enter_home(w)
-
-
-@njit(**J)
-def _timed_fork_tree(w, first, root):
-    process_at(w, first).mm = root
-    for i in range(1, tree_nodes(w)):
-        child = timed_fork(w, process_at(w, first + parent_of(w, i)).mm)
-        if child == 0:
-            return False
-        process_at(w, first + i).mm = child
-    return True
+    return enter_with_own(w)
 
 
 @njit(**J)
@@ -87,15 +68,14 @@ def turn(w, k):
     """Fork the tree, write, exit the tree."""
     me = worker_at(w, w.cpu)
     pages = family_pages(w)
-    if not _timed_fork_tree(w, me.tree, me.home):
+    if not fork_own_tree(w):
         return False
     if run_at(w, 0).mode == THREAD_MODE:
         workers = header_at(w, 0).workers
         ok = _write_pages(w, me.home, pages * w.cpu // workers, pages * (w.cpu + 1) // workers)
     else:
-        ok = _write_pages(w, process_at(w, me.tree + pick(w, tree_nodes(w))).mm, 0, pages)
-    for i in range(tree_nodes(w) - 1, 0, -1):
-        timed_exit(w, process_at(w, me.tree + i).mm)
+        ok = _write_pages(w, own_process(w, pick(w, tree_nodes(w))).mm, 0, pages)
+    exit_own_tree(w)
     return ok
 
 

@@ -29,6 +29,7 @@ OPTIONS = {"age": ("yes", "no")}
 DEFAULTS = {"tree": "flat:128"}
 SWAPS = True
 PRIVATE_SETS = "process"
+ROLES = {"forkers": "fork", "reclaimers": "reclaim"}
 MIN_WORKERS = 2
 SHOWS = "forks a second against walkers: one family contends under anon_vma, two families do not"
 

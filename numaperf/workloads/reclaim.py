@@ -10,13 +10,13 @@ from typing import NamedTuple
 from numba import njit
 
 from numaperf.mm.fault import OUT_OF_ROWS, SWAPPED_IN, fault
-from numaperf.mm.reclaim import reclaim as reclaim_batch
 from numaperf.sync.build import J
 from numaperf.sync.histogram import begin, end
-from numaperf.sync.layout import RECLAIM, SWAP_IN, worker_at
+from numaperf.sync.layout import SWAP_IN, worker_at
 from numaperf.workloads import register_workload
 from numaperf.workloads.family import READ, family_pages, page_number
 from numaperf.workloads.home import build_families, enter_tree_home
+from numaperf.workloads.timed import TAKE_OLD, timed_reclaim
 
 NAME = "reclaim"
 OPERATION = "reclaim"
@@ -53,9 +53,7 @@ def turn(w, k):
     """Reclaim, then read everything back."""
     me = worker_at(w, w.cpu)
     for _ in range(BATCHES_A_TURN):
-        began = begin(w, RECLAIM)
-        reclaim_batch(w, me.pool, 1)
-        end(w, RECLAIM, began)
+        timed_reclaim(w, TAKE_OLD)
     for i in range(family_pages(w)):
         began = begin(w, SWAP_IN)
         did = fault(w, me.home, page_number(w, i), READ)

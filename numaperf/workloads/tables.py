@@ -1,5 +1,9 @@
 """What a run is told and what its workers share: the run's row, its processes, its target pages."""
 
+from numba import njit
+
+from numaperf.sync.atoms import peek
+from numaperf.sync.build import J
 from numaperf.sync.layout import MM_WINDOWS, numbered, table
 from numaperf.sync.rows import record
 
@@ -27,3 +31,9 @@ TARGET = record(("page", "mm", "number"))
 run_at = table("run", MM_WINDOWS - 2, RUN, "what the workload was asked to do; peaks seen")
 process_at = table("process", MM_WINDOWS - 1, PROCESS, "address spaces of fork trees, fork order")
 target_at = table("target", MM_WINDOWS, TARGET, "pages that walks and reclaim go for")
+
+
+@njit(**J)
+def option(w, number):
+    """The workload's option `number`, in the order of OPTIONS: which word, or how many."""
+    return peek(run_at(w, 0).at_option + 8 * number)

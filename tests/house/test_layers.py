@@ -28,7 +28,15 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "analysis": ("results",),
     "report": ("analysis", "results", "plan"),
     "commands": (
-        "report", "analysis", "results", "engine", "machine", "workloads", "mm", "sync", "plan",
+        "report",
+        "analysis",
+        "results",
+        "engine",
+        "machine",
+        "workloads",
+        "mm",
+        "sync",
+        "plan",
     ),  # fmt: skip
     "cli": ("commands",),
     "__main__": ("cli",),

@@ -1,4 +1,4 @@
-"""VMA geometry and migration, from the kernels: splits, merges, moves, and what their walks visit."""
+"""VMA geometry and migration, from the kernels: splits, merges, moves, what their walks visit."""
 
 import random
 

@@ -14,10 +14,12 @@ changed under its test must be a loud failure.
 """
 
 import ast
+import copy
 import importlib
 import inspect
 from collections.abc import Callable
-from types import ModuleType
+from functools import cache
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,8 @@ ATOMS = {
     "fetch_add": "add",
     "full_fence": "fence",
 }
+#: Plain accesses of the object caches: they may go to rows that are free.
+FREE_ROWS = {("numaperf.mm.slab", "peek"): "peek_free", ("numaperf.mm.slab", "poke"): "poke_free"}
 #: Loops over a page table's 512 entries: models use virtual pages 0 and 1, all others are empty.
 ENTRIES, ENTRIES_USED = 512, 2
 
@@ -84,7 +88,6 @@ class Source:
         self.stubs = {} if stubs is None else stubs
         self.constants = {} if constants is None else constants
         self.edits = edits
-        self._trees: dict[str, dict[str, Any]] = {}
         self._made: dict[Any, Callable] = {}
         self._plain = {id(value): name for name, value in vars(atoms).items()}
         self._plain |= {id(value): name for name, value in primitives.PRIMITIVES.items()}
@@ -98,6 +101,8 @@ class Source:
 
     def meaning(self, value: Any) -> Any:
         """What a name's value is to the model: Kernel, Request, generator function or the value."""
+        if isinstance(value, Request):
+            return value
         if hasattr(value, "py_func"):
             value = value.py_func
             found = Kernel(value.__module__, value.__name__)
@@ -121,52 +126,87 @@ class Source:
         if "kernel" in inside:  # sync/cold.py
             return self.meaning(inside["kernel"])
         if "row_type" in inside:  # sync/rows.py
-            return row_reader(inside["row_type"].fields, inside["offset"], inside["size"])
+            return row_reader(
+                tuple(inside["row_type"].fields.items()), inside["offset"], inside["size"]
+            )
         raise TypeError(f"{value!r} is unknown to the model")
 
     def definitions(self, module: str) -> dict[str, Any]:
         """The function definitions of a module after the edits, and its register call."""
-        if module not in self._trees:
-            text = inspect.getsource(importlib.import_module(module))
-            for edit in (edit for edit in self.edits if edit.module == module):
-                if text.count(edit.old) != 1:
-                    raise ValueError(f"{module}: {edit.old!r} is there {text.count(edit.old)} times")
-                text = text.replace(edit.old, edit.new)
-            body = ast.parse(text).body
-            found: dict[str, Any] = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
-            for node in body:
-                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-                    found[ast.unparse(node.value.func)] = node.value
-            self._trees[module] = found
-        return self._trees[module]
+        return definitions(module, tuple(edit for edit in self.edits if edit.module == module))
 
     def made(self, kernel: Kernel) -> Callable:
         """The generator function of a kernel, rewritten once."""
         if kernel not in self._made:
-            tree = self.definitions(kernel.module)[kernel.name]
-            if isinstance(tree, ast.Lambda):
-                body = [ast.copy_location(ast.Return(tree.body), tree.body)]
-                tree = ast.FunctionDef(kernel.name, tree.args, body, [], lineno=tree.lineno)
-            module = importlib.import_module(kernel.module)
-            rewriter = Rewriter(self, module, tree)
-            code = ast.Module([rewriter.rewritten()], [])
+            code, used = self._rewritten(kernel)
             names: dict[str, Any] = {"put": put}
-            exec(compile(ast.fix_missing_locations(code), module.__file__, "exec"), names)
+            exec(code, names)
             self._made[kernel] = names[kernel.name]
-            for name, found in rewriter.used.items():
-                names[name] = self.made(found) if isinstance(found, Kernel) else found
+            for name, value in used.items():
+                found = self.meaning(value)
+                if isinstance(found, Kernel):
+                    names[name] = self.made(found)
+                else:
+                    names[name] = self.constants.get(name, found)
         return self._made[kernel]
 
+    def _rewritten(self, kernel: Kernel) -> tuple[CodeType, dict[str, Any]]:
+        """The code of a kernel, and the values of the global names that it uses."""
+        tree = self.definitions(kernel.module)[kernel.name]
+        kind = self._kind()
+        if (id(tree), kind) not in _REWRITTEN:
+            module = importlib.import_module(kernel.module)
+            rewriter = Rewriter(self, module, _function(kernel.name, copy.deepcopy(tree)))
+            code = ast.fix_missing_locations(ast.Module([rewriter.rewritten()], []))
+            compiled = compile(code, module.__file__, "exec")
+            _REWRITTEN[id(tree), kind] = compiled, rewriter.used
+        return _REWRITTEN[id(tree), kind]
 
-def row_reader(fields: dict[str, int], offset: int, size: int) -> Callable:
+    def _kind(self) -> tuple:
+        """All that decides what becomes of a call."""
+        stubs = self.stubs.items()
+        kinds = ((name, type(one), inspect.isgeneratorfunction(one)) for name, one in stubs)
+        return *kinds, *self.constants.items()
+
+
+_REWRITTEN: dict[Any, tuple[CodeType, dict[str, Any]]] = {}
+
+
+@cache
+def definitions(module: str, edits: tuple[Edit, ...]) -> dict[str, Any]:
+    """What a module defines after some edits: function trees, and calls at the top, by name."""
+    text = inspect.getsource(importlib.import_module(module))
+    for edit in edits:
+        count = text.count(edit.old)
+        if count != 1:
+            raise ValueError(f"{module}: {edit.old!r} is there {count} times, not once")
+        text = text.replace(edit.old, edit.new)
+    found: dict[str, Any] = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            found[ast.unparse(node.value.func)] = node.value
+    return found
+
+
+def _function(name: str, tree: ast.FunctionDef | ast.Lambda) -> ast.FunctionDef:
+    if isinstance(tree, ast.FunctionDef):
+        return tree
+    body = [ast.copy_location(ast.Return(tree.body), tree.body)]
+    return ast.copy_location(ast.FunctionDef(name, tree.args, body, []), tree)
+
+
+@cache
+def row_reader(fields: tuple[tuple[str, int], ...], offset: int, size: int) -> Callable:
     """`at(w, index)`: the row's address as an integer with `at_` attributes."""
-    members = {f"at_{name}": property(lambda row, o=o: int(row) + o) for name, o in fields.items()}
+    members = {f"at_{name}": property(lambda row, o=o: int(row) + o) for name, o in fields}
     row = type("Row", (int,), members | {"addr": property(int)})
     return lambda w, index: row(offset + index * size)
 
 
 class Rewriter(ast.NodeTransformer):
-    """Rewrites one function of `module`; `used` collects what its global names stand for."""
+    """Rewrites one function of `module`; `used` collects the values of its global names."""
 
     def __init__(self, source: Source, module: ModuleType, tree: ast.FunctionDef) -> None:
         self.source = source
@@ -209,9 +249,13 @@ class Rewriter(ast.NodeTransformer):
             ast.While(ast.Constant(True), self._statements([test, *node.body]), []), node
         )
 
-    def visit_For(self, node: ast.For) -> ast.stmt:
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
+        """What is gone through gets a name: an iterator's end is in no local."""
+        name = f"_range_{node.lineno}"
+        through = ast.Assign([ast.Name(name, ast.Store())], self.visit(node.iter))
         body = self._statements(node.body)
-        return ast.copy_location(ast.For(node.target, self.visit(node.iter), body, []), node)
+        loop = ast.For(node.target, ast.Name(name, ast.Load()), body, [])
+        return [ast.copy_location(new, node) for new in (through, loop)]
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         target = node.targets[0]
@@ -240,30 +284,40 @@ class Rewriter(ast.NodeTransformer):
             return ast.Attribute(self.visit(node.value), node.attr, ast.Load())
         return self._received(ast.Yield(_tuple("peek", self._address(node))))
 
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """A look at the clock that decides something is another request than one for a figure."""
+        for call in (one for one in ast.walk(node) if isinstance(one, ast.Call)):
+            if isinstance(call.func, ast.Name) and call.func.id == "now":
+                call.func = ast.Name("clock", ast.Load())
+        return self.generic_visit(node)
+
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in self.local and isinstance(node.ctx, ast.Load):
-            found = self.source.meaning(self._global(node.id))
-            self.used[node.id] = self.source.constants.get(node.id, found)
+            self.used[node.id] = self._global(node.id)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
-        found = self.source.meaning(self._callee(node.func))
+        value = self._callee(node.func)
+        found = self.source.meaning(value)
         if isinstance(found, Request):
             if found.op in SILENT:
                 return ast.Constant(None)
             arguments = [self.visit(argument) for argument in node.args if not _is_world(argument)]
-            return self._received(ast.Yield(_tuple(found.op, *arguments)))
+            op = FREE_ROWS.get((self.module.__name__, found.op), found.op)
+            return self._received(ast.Yield(_tuple(op, *arguments)))
         arguments = [self.visit(argument) for argument in node.args]
         if name == "range" and [ast.unparse(a) for a in node.args] == [str(ENTRIES)]:
             arguments = [ast.Constant(ENTRIES_USED)]
-        self.used[name] = found
+        self.used[name] = value
         call = ast.Call(ast.Name(name, ast.Load()), arguments, [])
         if isinstance(found, Kernel) or inspect.isgeneratorfunction(found):
             return self._received(ast.YieldFrom(call))
         return call
 
     def _callee(self, function: ast.expr) -> Any:
+        if isinstance(function, ast.Name) and function.id == "clock":
+            return Request("clock")
         if isinstance(function, ast.Attribute):
             return getattr(self._global(function.value.id), function.attr)
         return self._global(function.id)
@@ -280,9 +334,7 @@ class Rewriter(ast.NodeTransformer):
     def _received(given: ast.expr) -> ast.expr:
         """`(_t := (*_t, given))[-1]`: the value, remembered until the statement ends."""
         so_far = ast.Starred(ast.Name("_t", ast.Load()), ast.Load())
-        kept = ast.NamedExpr(
-            ast.Name("_t", ast.Store()), ast.Tuple([so_far, given], ast.Load())
-        )
+        kept = ast.NamedExpr(ast.Name("_t", ast.Store()), ast.Tuple([so_far, given], ast.Load()))
         return ast.Subscript(kept, ast.Constant(-1), ast.Load())
 
     @staticmethod

@@ -34,7 +34,7 @@ def store(tmp_path):
 def metadata_holds(stored: dict) -> None:
     assert json.loads(stored["machine"]) == MACHINE
     assert json.loads(stored["config"]) == {"n": 2}
-    assert stored["seed"] == "7" and stored["schema_version"] == "1"
+    assert stored["seed"] == "7" and stored["schema_version"] == "2"
     assert {"numaperf_version", "numba_version", "kernel_code", "plan"} <= stored.keys()
 
 

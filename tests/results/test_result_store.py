@@ -59,7 +59,7 @@ def test_plan_and_metadata_are_stored(store):
     metadata = {k.decode(): v.decode() for k, v in opened.table().schema.metadata.items()}
     assert json.loads(metadata["machine"]) == MACHINE
     assert json.loads(metadata["config"]) == {"n": 2}
-    assert (metadata["seed"], metadata["schema_version"]) == ("7", "1")
+    assert (metadata["seed"], metadata["schema_version"]) == ("7", "2")
     assert metadata["kernel_code"] == VERSIONS["kernel_code"]
     assert {"numaperf_version", "numba_version"} <= metadata.keys()
     assert len(json.loads(metadata["plan"])["cells"]) == 2
@@ -111,7 +111,7 @@ def test_not_a_results_folder(tmp_path, make):
 def test_another_schema_is_not_comparable(store):
     path = store.folder / "sweep.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
-    with pytest.raises(NotComparable, match="schema 99 and this numaperf reads schema 1") as caught:
+    with pytest.raises(NotComparable, match="schema 99 and this numaperf reads schema 2") as caught:
         Store.open(store.folder)
     one_sentence(caught)
 
@@ -147,7 +147,7 @@ def test_a_cell_with_other_columns_is_not_comparable(store):
     table = pa.table({"cell_id": [ONE.id]})
     with pa.ipc.new_file(store.folder / "cells" / f"{ONE.id}.arrow", table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(NotComparable, match="other columns than schema 1"):
+    with pytest.raises(NotComparable, match="other columns than schema 2"):
         store.rows()
 
 

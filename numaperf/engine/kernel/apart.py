@@ -14,11 +14,48 @@ from pathlib import Path
 from typing import Any
 
 from numaperf.engine.kernel import calls
+from numaperf.errors import NumaperfError
 from numaperf.machine.process import die_with_parent
 
 
-class NotDone(Exception):
+class NotDone(NumaperfError):
     """The work did not end well; the text says why."""
+
+
+def reason(error: Exception) -> str:
+    """An error as the reason why something is missing."""
+    return str(error) if isinstance(error, NotDone) else f"{type(error).__name__}: {error}"
+
+
+class Apart:
+    """Work that a forked process has begun; `value` must follow."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        here = os.getpid()
+        self._answer, out = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._answer)
+            _work(work, out, here)
+        os.close(out)
+
+    def value(self, budget_s: float) -> Any:
+        """The work's value. Raises NotDone with the reason where it raised, died, or takes longer
+        than the budget from now."""
+        try:
+            text = _read(self._answer, time.monotonic() + budget_s)
+        finally:
+            os.close(self._answer)
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        if text is None:
+            raise NotDone(f"it took longer than its budget of {budget_s:g} s")
+        if not text:
+            raise NotDone("its process died")
+        value = json.loads(text)
+        if "error" in value:
+            raise NotDone(value["error"])
+        return value["value"]
 
 
 def apart(work: Callable[[], Any], budget_s: float) -> Any:
@@ -26,27 +63,7 @@ def apart(work: Callable[[], Any], budget_s: float) -> Any:
 
     Raises NotDone with the reason where it raises, dies, or takes longer than the budget.
     """
-    here = os.getpid()
-    answer, out = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(answer)
-        _work(work, out, here)
-    os.close(out)
-    try:
-        text = _read(answer, time.monotonic() + budget_s)
-    finally:
-        os.close(answer)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    if text is None:
-        raise NotDone(f"it took longer than its budget of {budget_s:g} s")
-    if not text:
-        raise NotDone("its process died")
-    value = json.loads(text)
-    if "error" in value:
-        raise NotDone(value["error"])
-    return value["value"]
+    return Apart(work).value(budget_s)
 
 
 def _work(work: Callable[[], Any], out: int, parent: int) -> None:
@@ -59,7 +76,7 @@ def _work(work: Callable[[], Any], out: int, parent: int) -> None:
         try:
             text = json.dumps({"value": work()})
         except Exception as error:
-            text = json.dumps({"error": f"{type(error).__name__}: {error}"})
+            text = json.dumps({"error": reason(error)})
         reap_all()
         _write(out, text.encode())
         status = 0
@@ -74,7 +91,7 @@ def _write(out: int, data: bytes) -> None:
 
 def _read(answer: int, deadline: float) -> str | None:
     """All that comes until the end; None when the deadline passes first."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([answer], [], [], left)[0]:

@@ -7,7 +7,10 @@ and aarch64. Every call raises OSError with the kernel's errno.
 import ctypes
 import mmap
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from numaperf.machine.memory import CALLS
 
 PAGE = mmap.PAGESIZE
 HUGE_PAGE = 2 << 20
@@ -15,6 +18,7 @@ MADV_DONTNEED, MADV_DONTFORK = 4, 10
 MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLD, MADV_PAGEOUT = 14, 15, 20, 21
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 PR_SET_CHILD_SUBREAPER = 36
+MPOL_MF_MOVE = 2  # include/uapi/linux/mempolicy.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -124,3 +128,20 @@ def become_subreaper() -> None:
     zero = ctypes.c_ulong(0)
     done = _libc.prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), zero, zero, zero)
     _checked(done, "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def move_pages(addresses: Sequence[int], node: int) -> int:
+    """Move these pages of this process to a node; how many are there afterwards (move_pages(2))."""
+    count = len(addresses)
+    pages = (ctypes.c_void_p * count)(*addresses)
+    nodes, status = ((ctypes.c_int * count)(*[node] * count) for _ in range(2))
+    number = CALLS.get("move_pages")
+    if number is None:
+        raise OSError("move_pages has no number here for this architecture")
+    result = _libc.syscall(
+        ctypes.c_long(number), ctypes.c_long(0), ctypes.c_ulong(count), pages, nodes, status,
+        ctypes.c_int(MPOL_MF_MOVE),
+    )  # fmt: skip
+    if result < 0:
+        _checked(-1, "move_pages")
+    return sum(one == node for one in status)

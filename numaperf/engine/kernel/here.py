@@ -17,7 +17,8 @@ THP = "sys/kernel/mm/transparent_hugepage/enabled"
 @dataclass(frozen=True)
 class Here:
     """The machine as probes see it. `swap` and `traces`: "" where they may be used, else why not;
-    `instance`: the tracefs instance made for this run."""
+    `instance`: the tracefs instance made for this run;
+    `group`: the control group made for it."""
 
     release: str
     root: bool
@@ -27,7 +28,9 @@ class Here:
     swap: str
     traces: str
     huge_pages: str
+    group_missing: str
     instance: str = ""
+    group: str = ""
 
 
 def look(root: Path = Path("/")) -> Here:
@@ -43,6 +46,7 @@ def look(root: Path = Path("/")) -> Here:
         "" if swap_is_on(root) else "no swap is on",
         "" if is_root and _has_tracefs(root) else _no_traces(is_root),
         _huge_pages_missing(root),
+        "" if is_root else "a control group of its own needs root",
     )
 
 
@@ -60,7 +64,7 @@ def _no_traces(is_root: bool) -> str:
 
 
 def slabs_missing(root: Path = Path("/")) -> str:
-    """"" where objects can be counted by their slab caches, else why not."""
+    """ "" where objects can be counted by their slab caches, else why not."""
     caches = {name: (root / SLAB / name).resolve() for name in OBJECTS}
     if not all(path.is_dir() for path in caches.values()):
         return "this kernel has no /sys/kernel/slab/anon_vma (SLUB with sysfs)"

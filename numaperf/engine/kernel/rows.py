@@ -37,7 +37,7 @@ class Figure:
     """A value: integers by name where the case is exact, else a number (a minimum of rounds, and
     `middle`, their median)."""
 
-    value: Value
+    value: Value | None
     middle: float | None = None
 
     def plain(self) -> dict[str, Any]:
@@ -45,6 +45,7 @@ class Figure:
         return {"value": self.value, "middle": self.middle}
 
 
+NONE = Figure(None)
 Answer = Figure | str  # a figure, or why there is none
 Answers = Mapping[str, Answer]
 
@@ -85,20 +86,18 @@ def judge(case: Case, kernel: Value, model: Value) -> tuple[str, str]:
 
 def row(probe: str, case: Case, kernel: Answer, model: Answer) -> Row:
     """The row of a case; missing where either side has only a reason."""
-    seen = kernel if isinstance(kernel, Figure) else None
-    modelled = model if isinstance(model, Figure) else None
+    seen = kernel if isinstance(kernel, Figure) else NONE
+    modelled = model if isinstance(model, Figure) else NONE
     verdict, reason, ratio = MISSING, "", None
-    if seen is None:
+    if seen.value is None:
         reason = str(kernel)
-    elif modelled is None:
+    elif modelled.value is None:
         verdict, reason = (MISSING if case.exact else SHOWN), str(model)
     else:
         verdict, reason = judge(case, seen.value, modelled.value)
         ratio = _ratio(seen.value, modelled.value)
     return Row(
-        probe, case.name, case.unit,
-        seen and seen.value, seen and seen.middle,
-        modelled and modelled.value, modelled and modelled.middle,
+        probe, case.name, case.unit, seen.value, seen.middle, modelled.value, modelled.middle,
         ratio, verdict, reason,
     )  # fmt: skip
 

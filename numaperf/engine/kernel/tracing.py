@@ -44,9 +44,9 @@ def instance(functions: Iterable[str]) -> Iterator[str]:
     Raises OSError or NotDone, naming it, where a function cannot be traced.
     """
     mount_apart()
-    if "function" not in (TRACEFS / "available_tracers").read_text().split():
+    if "function" not in _words("available_tracers"):
         raise NotDone("this kernel has no function tracer")
-    known = set((TRACEFS / "available_filter_functions").read_text().split())
+    known = set(_words("available_filter_functions"))
     for function in functions:
         if function not in known:
             raise NotDone(f"this kernel's {function} cannot be traced")
@@ -60,6 +60,13 @@ def instance(functions: Iterable[str]) -> Iterator[str]:
         yield folder.name
     finally:
         folder.rmdir()
+
+
+def _words(name: str) -> list[str]:
+    try:
+        return (TRACEFS / name).read_text().split()
+    except PermissionError:
+        raise NotDone(f"{name} of tracefs may not be read, even by root (lockdown)") from None
 
 
 class Calls:
@@ -78,8 +85,8 @@ class Calls:
         """Calls by function since `begin`. Raises NotDone where the buffer ran over."""
         self._write("tracing_on", "0")
         for stats in self.folder.glob("per_cpu/cpu*/stats"):
-            lines = dict(line.split(": ") for line in stats.read_text().splitlines() if line)
-            if int(lines["overrun"]):
+            told = dict(line.split(": ") for line in stats.read_text().splitlines() if line)
+            if int(told["overrun"]):
                 raise NotDone("the trace buffer ran over")
         lines = (self.folder / "trace").read_text().splitlines()
         return Counter(_function(line) for line in lines if line and line[0] != "#")
@@ -89,5 +96,5 @@ class Calls:
 
 
 def _function(line: str) -> str:
-    """"python-12 [0] ..... 1.5: try_to_unmap_one <-rmap_walk_anon" -> "try_to_unmap_one"."""
+    """ "python-12 [0] ..... 1.5: try_to_unmap_one <-rmap_walk_anon" -> "try_to_unmap_one"."""
     return line.partition(" <-")[0].split()[-1]

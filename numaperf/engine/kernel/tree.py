@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numaperf.engine.kernel.apart import NotDone, state_of
+from numaperf.engine.kernel.apart import NotDone, reason, state_of
 from numaperf.machine.process import die_with_parent
 
 MESSAGE = 1 << 16
@@ -53,6 +53,14 @@ class Body:
             if not os.read(ready, 1):
                 raise NotDone("a child of a fan died")
         os.close(ready)
+
+    def drop_fan(self) -> None:
+        """End the children of all fans."""
+        for pid in self.fans:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self.fans:
+            os.waitpid(pid, 0)
+        self.fans = []
 
     def in_child(self, work: Callable[[], Any]) -> Any:
         """The value of `work()` done in a child of this process, which ends with it."""
@@ -154,6 +162,10 @@ class Tree:
         self.do(parent, "fork", slot)
         self._pids[child] = self.hear(child)
 
+    def pid(self, name: str) -> int:
+        """PID of a process of the tree."""
+        return self._pids[name]
+
     def exit(self, name: str) -> None:
         """A process exits; when this returns its address space is gone (exit_mm)."""
         self.tell(name, "exit")
@@ -196,7 +208,7 @@ def _obey(body: Body, verb: str, arguments: list[Any]) -> dict[str, Any]:
     try:
         return {"value": getattr(body, verb)(*arguments)}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": reason(error)}
 
 
 @contextmanager

@@ -17,8 +17,8 @@ NAME = "objects"
 ORDER = 1
 BUDGET_S = 20.0
 
-REGIONS = 512
-TRIES = 4
+REGIONS = 2048  # so many that what others do meanwhile is small beside them
+TRIES = 6
 SLACK = 4  # counts may be off by a quarter of a region's worth before they count as disturbed
 
 
