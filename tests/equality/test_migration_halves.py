@@ -63,7 +63,12 @@ def second_half(w, page, fresh, held):
     tear_down_dying(w)
 
 
-@pytest.fixture(params=[d for d in DESIGNS if d in variants("rmap")])
+def _param(design: str):
+    """The first three are the suite's: each set of kernels takes long to compile."""
+    return design if design in DESIGNS[:3] else pytest.param(design, marks=pytest.mark.long)
+
+
+@pytest.fixture(params=[_param(d) for d in DESIGNS if d in variants("rmap")])
 def single(request: pytest.FixtureRequest) -> Iterator[Single]:
     """Each design in turn; the oracle passes at the end."""
     with Single(request.param) as made:

@@ -10,6 +10,7 @@ from numaperf.mm.fault import COPIED, REUSED
 from numaperf.mm.migrate import MIGRATED
 from numaperf.mm.reclaim import FREED
 
+pytestmark = pytest.mark.long  # four sets of kernels to compile
 START, ELSEWHERE = 4096 + 508, 1 << 20
 MODELS = [
     (design, model)

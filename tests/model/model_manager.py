@@ -20,6 +20,9 @@ from numaperf.sync.layout import COUNTERS, MM_WINDOWS, SLABS, TABLES, WINDOW, Ta
 
 #: Tables whose free rows may be read: their readers look again (type-safe rows).
 TYPE_SAFE = ("page", "swap_slot", "anon_vma", "family_anon_vma")
+#: The same of one design alone, by the module of its kernels. A page of anon_vma_lazy may name an
+#: address space that is gone: its row, should it be another's by then, "maps it nowhere".
+TYPE_SAFE_FOR = {"numaperf.rmap.anon_vma_lazy": ("mm",)}
 ALARMS = ("stale_rows", "missed_mapping", "bad_reads", "error")
 UNKEPT = {*COUNTERS, "walk_visits", "lock"} - set(ALARMS)
 
@@ -130,7 +133,8 @@ class Plain(dict):
 class RoomMachine(Machine):
     """A machine that knows which rows live, and what a counter may not say.
 
-    slabs: the tables of which rows are given out, by the number of their object cache.
+    slabs: the tables of which rows are given out, with the number of their object cache.
+    unwatched: those whose free rows may be used.
     """
 
     def __init__(
@@ -138,12 +142,12 @@ class RoomMachine(Machine):
         words: dict,
         workers: int,
         slabs: dict[str, int],
+        unwatched: tuple[str, ...],
         alarms: tuple[str, ...] = ALARMS,
-        watched: bool = True,
     ) -> None:
         super().__init__(words)
         self.slabs = slabs
-        self.watched = [name for name in slabs if watched and name not in TYPE_SAFE]
+        self.watched = [name for name in slabs if name not in unwatched]
         self.guards: dict[int, Any] = {}
         self.known: dict[int, set[int]] = defaultdict(set)  # the words that are used, by 4096 bytes
         for address in words:

@@ -14,7 +14,7 @@ from typing import Any
 
 from model_explorer import Explorer, Outcome
 from model_machine import source, world
-from model_manager import COPIES, LOCKS, Plain, RoomMachine
+from model_manager import COPIES, LOCKS, TYPE_SAFE, TYPE_SAFE_FOR, Plain, RoomMachine
 from model_source import Edit, Kernel
 from model_states import Violation
 
@@ -141,6 +141,7 @@ class Room:
         self.kernels = kernels_of(design, edits)
         self.do = self.kernels.do
         self.slabs: dict[str, int] = {}
+        self.unwatched = TYPE_SAFE + TYPE_SAFE_FOR.get(kernels_module(design), ())
         self.words = self._laid_out(discover.variants("rmap")[design].load(), lock_model)
         self._fill_caches()
 
@@ -173,7 +174,8 @@ class Room:
 
     def _run(self, words: dict, generator: Generator, watched: bool = True) -> Any:
         """Run a generator to its end with nobody else about; what it returns."""
-        machine = RoomMachine(words, self.workers + 1, self.slabs, watched=watched)
+        unwatched = self.unwatched if watched else tuple(self.slabs)
+        machine = RoomMachine(words, self.workers + 1, self.slabs, unwatched)
         plain = Plain(words, self.workers + 1)
         answer = None
         try:
@@ -209,6 +211,6 @@ class Room:
 
     def explore(self, alarms: tuple[str, ...], *threads: Callable) -> Outcome:
         """Explore threads, each given the world of its worker; `alarms` are violations."""
-        machine = RoomMachine(self.words, self.workers + 1, self.slabs, alarms)
+        machine = RoomMachine(self.words, self.workers + 1, self.slabs, self.unwatched, alarms)
         scripts = [one(world(cpu)) for cpu, one in enumerate(threads)]
         return Explorer(machine, scripts, self.verdict).explore()

@@ -191,10 +191,14 @@ def definitions(module: str, edits: tuple[Edit, ...]) -> dict[str, Any]:
 
 
 def _function(name: str, tree: ast.FunctionDef | ast.Lambda) -> ast.FunctionDef:
-    if isinstance(tree, ast.FunctionDef):
-        return tree
-    body = [ast.copy_location(ast.Return(tree.body), tree.body)]
-    return ast.copy_location(ast.FunctionDef(name, tree.args, body, []), tree)
+    """A bare function: no decorators, and a lambda's expression returned."""
+    made = tree
+    if isinstance(tree, ast.Lambda):
+        made = ast.copy_location(ast.parse(f"def {name}(): pass").body[0], tree)
+        made.args = tree.args
+        made.body = [ast.copy_location(ast.Return(tree.body), tree.body)]
+    made.decorator_list = []
+    return made
 
 
 @cache
@@ -217,11 +221,9 @@ class Rewriter(ast.NodeTransformer):
         self.local = {argument.arg for argument in tree.args.args} | set(stored)
 
     def rewritten(self) -> ast.FunctionDef:
-        body = self._statements(self.tree.body)
         never = ast.parse("if False:\n    yield").body  # a generator even where nothing is read
-        return ast.copy_location(
-            ast.FunctionDef(self.tree.name, self.tree.args, never + body, []), self.tree
-        )
+        self.tree.body = never + self._statements(self.tree.body)
+        return self.tree
 
     def _statements(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """Each statement begins with nothing received."""

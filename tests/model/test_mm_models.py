@@ -21,6 +21,7 @@ RACES = {
     "walk against fork": ("child", "unmap page | fork root"),
     "migration against fork": ("child", "migrate page | fork child"),
     "walk against exit": ("child", "count page | exit root; tidy; begin"),
+    "walk against the end of a family": ("", "count page | exit root; tidy"),
     "unmap against exit": ("child", "unmap page | exit child; tidy; begin"),
     "migration against exit": ("child", "migrate page | exit root; tidy"),
     "walk against a row reused by another family": (
@@ -44,8 +45,8 @@ RACES = {
 #: What every design must pass in the suite; the two that are compared pass all.
 CORE = (
     "walk against fork", "migration against fork", "walk against exit", "unmap against exit",
-    "COW fault against reclaim", "reuse against fork", "fork against unlink",
-    "mremap against reclaim",
+    "walk against the end of a family", "COW fault against reclaim", "reuse against fork",
+    "fork against unlink", "mremap against reclaim",
 )  # fmt: skip
 COMPARED = ("anon_vma", "cow_context")
 #: Where locking each object by itself matters.
