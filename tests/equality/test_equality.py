@@ -229,7 +229,7 @@ def test_a_neighbour_with_other_page_indices_lends_no_anon_vma():
 
     anon_vma_compatible of mm/vma.c; random histories hardly ever get there.
     """
-    history = History(Machine.designs)
+    history = History(Core.designs)
     try:
         history.exec()
         (process,) = history.memory.processes
