@@ -15,10 +15,10 @@ from numaperf.mm.fault import COPIED
 from numaperf.mm.hooks import rmap_hold, rmap_release
 from numaperf.mm.isolate import isolate_page, put_back
 from numaperf.mm.lru_batch import drain_lru_batch
-from numaperf.mm.migrate import _move, _restore, _unmap
+from numaperf.mm.migrate import LOCKED, ONE, _move, _restore, _unmap
 from numaperf.mm.pages import alloc_page_on, put_page, try_lock_page, unlock_page
 from numaperf.mm.swap import unlock_swap_page
-from numaperf.mm.tables import PG_LOCKED, page_at
+from numaperf.mm.tables import page_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.sync.build import ENTRY
 
@@ -39,8 +39,7 @@ def first_half(w, page):
     drain_lru_batch(w)
     if not isolate_page(w, page) or not try_lock_page(w, page):
         return 0, 0
-    fresh = alloc_page_on(w, 0, page_at(w, page).index)
-    page_at(w, fresh).flags = PG_LOCKED
+    fresh = alloc_page_on(w, 0, page_at(w, page).index, LOCKED, ONE)
     held = rmap_hold(w, page)
     return (fresh if _unmap(w, page) else 0), held
 

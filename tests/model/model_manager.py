@@ -1,8 +1,9 @@
 """What the models of the memory manager replace, and what they watch.
 
 Replaced: locks are one step each (`lock`, `trylock`, `unlock`), as the models of the locks prove
-the rest; copies move the words of a page that are ever written, and a cleared range is one step;
-figures (counters, held times) are not kept, as no decision reads them.
+the rest, and a waiting writer holds no reader up (so a deadlock that needs that is not seen);
+copies move the words of a page that are ever written, and a cleared range is one step; figures
+(counters, held times) are not kept, as no decision reads them.
 
 Watched, as no kernel can see it: a row that is used while it is free, or given or freed twice; a
 page lock released that nobody holds; and the counters that say that a design or RCU is broken.
