@@ -25,6 +25,7 @@ Faithful: the order of a walk (own context, then the descendants leaves first, n
 dead contexts stepped over, the VMA found by address in each visited address space.
 Simplified: a page read back from swap by one of several sharers is given to the oldest context of
 the family (the proposal does not say); the remap table is a list, an offset's range only grows.
+Left out: KSM; where the context pointer of a page would live.
 
 Variants are files of their own beside this one: they set VARIANT, a word of the run's header.
 NO_PAGE_REFERENCE: pages hold no reference; a context then lives as long as its process or a child,

@@ -79,9 +79,10 @@ SPLICES = (
     ),
     Splice(
         "rmap/interval_tree.py",
-        "    a.rb_left = 0\n    a.rb_right = 0\n    a.subtree_last = last\n",
+        "        below = a.rb_left if left else a.rb_right\n    a = avc_at(w, node)\n",
+        "        below = a.rb_left if left else a.rb_right\n"
         "    pause_points.pause_point(w, pause_points.IN_INSERT)\n"
-        "    a.rb_left = 0\n    a.rb_right = 0\n    a.subtree_last = last\n",
+        "    a = avc_at(w, node)\n",
     ),
     # No reference held across a walk
     Splice(
