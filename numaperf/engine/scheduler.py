@@ -5,9 +5,13 @@ it with a fake engine in fake time.
 """
 
 import hashlib
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Protocol
 
 from numaperf.engine.protocol import Engine, Row
@@ -85,6 +89,30 @@ def _said(row: Row, reason: str) -> str:
     return f"cell {row['cell_id']} ({row['workload']}, {row['design']}): {why}"
 
 
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """The interrupts seen meanwhile, besides what they do anyway.
+
+    Python prints and forgets an interrupt that strikes inside a finalizer or a fork hook (seen: a
+    Ctrl-C that stopped nothing); so it is remembered here, and asked for before each invocation.
+    """
+    seen: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or threading.current_thread() is not threading.main_thread():
+        yield seen  # ignored, or not ours to change
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        usual(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def run_plan(
     plan: Plan,
     engine: Engine,
@@ -103,17 +131,20 @@ def run_plan(
     finished = set(done)
     todo = [step for step in plan.order if (plan.cells[step[0]].id, step[1]) not in finished]
     ahead = TimeLeft([estimated_s(plan.cells[index]) for index, _ in todo], clock)
-    try:
-        engine.prepare(plan, progress)
-        ahead.start()
-        for number, (index, invocation) in enumerate(todo, 1):
-            cell = plan.cells[index]
-            first = (tries or {}).get((cell.id, invocation), 0)
-            for row in _attempts(plan.seed, cell, invocation, first, engine):
-                store.append(row)
-            tell(Step(number, len(todo), cell, row, ahead.after(number)))
-    finally:
-        engine.close()
+    with _interrupts() as interrupts:
+        try:
+            engine.prepare(plan, progress)
+            ahead.start()
+            for number, (index, invocation) in enumerate(todo, 1):
+                if interrupts:
+                    raise KeyboardInterrupt
+                cell = plan.cells[index]
+                first = (tries or {}).get((cell.id, invocation), 0)
+                for row in _attempts(plan.seed, cell, invocation, first, engine):
+                    store.append(row)
+                tell(Step(number, len(todo), cell, row, ahead.after(number)))
+        finally:
+            engine.close()
 
 
 def _attempts(seed: int, cell: Cell, invocation: int, first: int, engine: Engine) -> Iterator[Row]:

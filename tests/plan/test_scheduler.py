@@ -1,5 +1,8 @@
 """The loop that runs a plan, driven by the fake engine in fake time."""
 
+import contextlib
+import signal
+
 import pytest
 from plan_rooms import machine
 
@@ -151,3 +154,22 @@ def test_seeds_differ_in_everything_that_names_an_attempt():
         for attempt in (0, 1)
     }
     assert len(seeds) == 16 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+class Swallows(FakeEngine):
+    """An engine in whose first invocation an interrupt strikes where Python forgets it."""
+
+    def run(self, cell, invocation, attempt, seed):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return super().run(cell, invocation, attempt, seed)
+
+
+def test_an_interrupt_that_got_lost_still_stops_the_sweep(plan):
+    engine, store = Swallows(), Rows()
+    usual = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, engine, store)
+    assert len({(row["cell_id"], row["invocation"]) for row in store.rows}) == 1
+    assert engine.closed
+    assert signal.getsignal(signal.SIGINT) is usual
