@@ -11,7 +11,7 @@ from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.isolate import put_back
+from numaperf.mm.isolate import isolate_page, put_back
 from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_unlink, lru_unlock
 from numaperf.mm.pages import put_page, try_get_page, try_lock_page, unlock_page
 from numaperf.mm.slab import slab_free
@@ -144,6 +144,21 @@ def reclaim(w, node, age):
         tear_down_dying(w)
     end_operation(w)
     return freed if count > 0 else -1
+
+
+@njit(**J)
+def page_out(w, page):
+    """Write one page to swap whether it is in use or not (MADV_PAGEOUT); what became of it.
+
+    BUSY: it is on no LRU list, perhaps because it waits in a worker's batch.
+    """
+    if not isolate_page(w, page):
+        return BUSY
+    begin_operation(w)
+    did = reclaim_page(w, page, 0)
+    tear_down_dying(w)
+    end_operation(w)
+    return did
 
 
 @njit(**J)

@@ -8,6 +8,7 @@ VMA's own object, others to the family's root, as __folio_set_anon decides.
 import numpy as np
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.hooks import rmap_mapped, rmap_swapped_in
 from numaperf.mm.lru import lru_queue
 from numaperf.mm.page_table import pte_address, pte_lock, pte_unlock
@@ -38,7 +39,7 @@ from numaperf.mm.vma_tree import linear_page_index
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import worker_at
-from numaperf.sync.primitives import add, bit_or, copy_page, load, store
+from numaperf.sync.primitives import add, bit_or, compute, copy_page, load, store
 
 LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)
 
@@ -126,6 +127,7 @@ def swap_in(w, mm, vma, t, number, entry):
 
     Returns the page, 0: no frame is left, -1: look at the PTE again.
     """
+    compute(w, path.SWAP_IN)
     slot = entry >> PTE_SHIFT
     page = _locked_cached_page(w, slot)
     if page == 0:
