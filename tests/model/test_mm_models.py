@@ -38,6 +38,10 @@ RACES = {
     "mremap against fork": ("child", "fork child | move child"),
     "mremap against reclaim": ("child", "unmap page | move child"),
     "swap-in against reclaim": ("child; unmap page; read root", "unmap page | read child"),
+    # a fault comes with a swap entry whose slot is another page's by now
+    "swap-in against a slot reused": (
+        "beside root; pageout page", "read root | read root; pageout copy; look_beside root",
+    ),
     # a walk comes with the number of a page that has died since
     "a new page against a walk": ("", "count page | exit root; tidy; begin"),
     "a swapped-in page against a walk": ("child", "count page | pageout page; tidy; read child"),
