@@ -41,6 +41,13 @@ def beside(room: Room, w: Any, mm: int) -> Generator:
     yield from room.do["fault"](w, mm, ELSEWHERE, 1)
 
 
+def guarded(room: Room, w: Any, mm: int) -> Generator:
+    """The page's place is mapped anew, with a guard before it; nothing has been touched."""
+    yield from room.do["munmap"](w, mm, START)
+    yield from room.do["mmap"](w, mm, ELSEWHERE, 2)
+    yield from room.do["mprotect"](w, mm, ELSEWHERE, 1, 0)
+
+
 def page_out(room: Room, w: Any, page: int) -> Generator:
     """Reclaim a page: written to swap, and freed if nobody comes back for it (MADV_PAGEOUT)."""
     if (yield from room.do["isolate_page"](w, page)):
@@ -51,6 +58,8 @@ def page_out(room: Room, w: Any, page: int) -> Generator:
 WORDS: dict[str, Callable[..., Generator]] = {
     "begin": begin,
     "beside": beside,
+    "guarded": guarded,
+    "unguard": lambda room, w, mm: room.do["mprotect"](w, mm, ELSEWHERE, 1, 1),
     "spawn": spawn,
     "exit": lambda room, w, mm: room.do["exit"](w, mm),
     "fork": lambda room, w, mm: room.do["fork"](w, mm),

@@ -221,6 +221,13 @@ MEMORY_MANAGER = {
             ),
         ),
     ),
+    "VMAs are merged that were alike before their fault": Seed(
+        "single_anon_vma",
+        "guarded root",
+        "write root | unguard root",
+        "the walk finds other mappings than the page tables have",
+        edits("mm.vma_edit", ("    if not _can_merge(w, vma, above):\n", "    if 0:\n")),
+    ),
     "the index of a swapped-in page is that of the fault that read it": Seed(
         "single_anon_vma",
         "beside root; pageout page",

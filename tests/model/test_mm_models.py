@@ -42,6 +42,7 @@ RACES = {
     "swap-in against a slot reused": (
         "beside root; pageout page", "read root | read root; pageout copy; look_beside root",
     ),
+    "merge against a first fault": ("guarded root", "write root | unguard root"),
     # a walk comes with the number of a page that has died since
     "a new page against a walk": ("", "count page | exit root; tidy; begin"),
     "a swapped-in page against a walk": ("child", "count page | pageout page; tidy; read child"),
