@@ -41,11 +41,10 @@ def beside(room: Room, w: Any, mm: int) -> Generator:
     yield from room.do["fault"](w, mm, ELSEWHERE, 1)
 
 
-def guarded(room: Room, w: Any, mm: int) -> Generator:
-    """The page's place is mapped anew, with a guard before it; nothing has been touched."""
+def widen(room: Room, w: Any, mm: int) -> Generator:
+    """The page's VMA goes, and one of two pages comes that nobody has touched."""
     yield from room.do["munmap"](w, mm, START)
     yield from room.do["mmap"](w, mm, ELSEWHERE, 2)
-    yield from room.do["mprotect"](w, mm, ELSEWHERE, 1, 0)
 
 
 def page_out(room: Room, w: Any, page: int) -> Generator:
@@ -58,7 +57,8 @@ def page_out(room: Room, w: Any, page: int) -> Generator:
 WORDS: dict[str, Callable[..., Generator]] = {
     "begin": begin,
     "beside": beside,
-    "guarded": guarded,
+    "widen": widen,
+    "guard": lambda room, w, mm: room.do["mprotect"](w, mm, ELSEWHERE, 1, 0),
     "unguard": lambda room, w, mm: room.do["mprotect"](w, mm, ELSEWHERE, 1, 1),
     "spawn": spawn,
     "exit": lambda room, w, mm: room.do["exit"](w, mm),

@@ -223,7 +223,7 @@ MEMORY_MANAGER = {
     ),
     "VMAs are merged that were alike before their fault": Seed(
         "single_anon_vma",
-        "guarded root",
+        "widen root; guard root",
         "write root | unguard root",
         "the walk finds other mappings than the page tables have",
         edits("mm.vma_edit", ("    if not _can_merge(w, vma, above):\n", "    if 0:\n")),
