@@ -44,7 +44,7 @@ def rmap_reuse_page(w, page, mm, vma):
 
 
 def rmap_swapped_in(w, page, mm, vma, exclusive):
-    """A page read back from swap gets its owner; page lock and PTL held."""
+    """A page read back from swap gets its owner; page.index is set, page lock and PTL held."""
     raise NotImplementedError
 
 

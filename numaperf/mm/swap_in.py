@@ -42,6 +42,7 @@ from numaperf.sync.layout import worker_at
 from numaperf.sync.primitives import add, bit_or, compute, copy_page, load, store
 
 LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)
+NOWHERE = np.int64(-1)  # the index of a page that nothing has mapped yet
 
 
 @njit(**J)
@@ -72,9 +73,12 @@ def _locked_cached_page(w, slot):
 
 
 @njit(**J)
-def _read_back(w, slot, index):
-    """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over."""
-    page = alloc_page(w, index, LOCKED, ONE)
+def _read_back(w, slot):
+    """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over.
+
+    It has no index yet: the slot may be another page's by now, if the fault's entry is stale.
+    """
+    page = alloc_page(w, NOWHERE, LOCKED, ONE)
     if page == 0:
         return 0
     p = page_at(w, page)
@@ -111,6 +115,7 @@ def _map_swapped(w, mm, vma, t, number, page, entry):
     if exclusive:
         bit_or(w, p.at_flags, PG_EXCLUSIVE)
     if p.mapping == 0:
+        p.index = linear_page_index(w, vma, number)  # __folio_set_anon: with the owner, not before
         rmap_swapped_in(w, page, mm, vma, exclusive)
     else:
         worker_at(w, w.cpu).minor_swap_in += 1
@@ -131,7 +136,7 @@ def swap_in(w, mm, vma, t, number, entry):
     slot = entry >> PTE_SHIFT
     page = _locked_cached_page(w, slot)
     if page == 0:
-        page = _read_back(w, slot, linear_page_index(w, vma, number))
+        page = _read_back(w, slot)
     if page <= 0:
         return page
     done = _map_swapped(w, mm, vma, t, number, page, entry)

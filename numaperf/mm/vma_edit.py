@@ -94,8 +94,9 @@ def drop_vma(w, mm, vma):
 def _can_merge(w, vma, above):
     v = vma_at(w, vma)
     a = vma_at(w, above)
-    alike = v.flags == a.flags  # one faulted and one not are left apart (the kernel may merge them)
-    return v.end == a.start and linear_page_index(w, vma, v.end) == a.pgoff and alike
+    if v.end != a.start or linear_page_index(w, vma, v.end) != a.pgoff or v.flags != a.flags:
+        return False  # one faulted and one not are left apart (the kernel may merge them)
+    return not _faulted(w, vma) or rmap_mergeable(w, vma, above)
 
 
 @njit(**J)
@@ -104,10 +105,10 @@ def _merge_above(w, mm, vma):
     above = next_vma(w, mm, vma_at(w, vma).end)
     if above == 0 or not _can_merge(w, vma, above):
         return True
-    if _faulted(w, vma) and not rmap_mergeable(w, vma, above):
-        return True
     vma_start_write(w, mm, vma)
     vma_start_write(w, mm, above)
+    if not _can_merge(w, vma, above):
+        return True  # the fault that was waited for was the first of one of them
     _set_end(w, vma, vma_at(w, above).end)
     return drop_vma(w, mm, above)
 
