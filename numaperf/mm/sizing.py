@@ -19,7 +19,7 @@ ROW_BYTES = {
     "design_1": 64,
     "design_2": 64,
 }
-WORKER_BYTES = 4096 + 12 * 1888 * 8 + 2 * 2048 * 8
+WORKER_BYTES = 8192 + 12 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
