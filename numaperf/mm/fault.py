@@ -124,8 +124,8 @@ def _prepare_vma(w, mm, vma):
         if not ok:
             return OUT_OF_ROWS
     if vma_at(w, vma).flags & VMA_FAULTED == 0:
-        if bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED) & VMA_FILE != 0:
-            return PREPARED
+        before = bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
+        return PREPARED if before & VMA_FILE != 0 else NO_FAULT
     return NO_FAULT
 
 
@@ -200,13 +200,11 @@ def _count_copy(w, source, page):
 def _file_fault(w, mm, vma, t, number, write):
     """do_read_fault or do_cow_fault: a private file VMA has no PTE here."""
     if not write:
-        source = map_cached(w, mm, vma, t, number)
-    else:
-        source = cached_page(w, vma, number)
+        mapped = map_cached(w, mm, vma, t, number)
+        return TOUCHED if mapped > 0 else OUT_OF_ROWS if mapped == 0 else AGAIN
+    source = cached_page(w, vma, number)
     if source <= 0:
         return OUT_OF_ROWS if source == 0 else AGAIN
-    if not write:
-        return TOUCHED
     page = alloc_page(w, linear_page_index(w, vma, number), NEW_FLAGS, TWO)
     if page != 0:
         copy_page(w, frame_at(w, page).addr, frame_at(w, source).addr)

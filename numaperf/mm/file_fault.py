@@ -6,9 +6,9 @@ copies it and maps the copy, which is anonymous. What the file holds at an index
 both (file_stamp), so the oracle knows what each process must read until it writes. Reading a page
 in writes its 4096 bytes once.
 
-Simplified: no device behind it; one page a fault (no fault-around); a page is filled before it is in
-the cache, by as many as want it at once, and found by a second look; do_cow_fault lets the page go
-after its copy, as no file changes here.
+Simplified: no device behind it; one page a fault (no fault-around); a page is filled before it is
+in the cache, by as many as want it at once, and found by a second look; do_cow_fault lets the page
+go after its copy, as no file changes here. Left out: migration of page-cache pages.
 """
 
 import numpy as np

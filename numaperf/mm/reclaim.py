@@ -4,8 +4,8 @@ Models shrink_folio_list of mm/vmscan.c (6.18), one page after another: page loc
 referenced walk (try-lock: a contended one counts the page as referenced and keeps it, a "false
 promotion"), swap slot and swap cache, unmap walk (blocking), write-out, and the page leaves the
 cache if nobody came back for it meanwhile. A blocking unmap walk that ends with mappings left is
-counted: no sound design may do that. Page-cache pages take the same way, with their file's walk, and
-are dropped, as they are clean; the next fault reads them in again. Both kinds are on one list.
+counted: no sound design may do that. Page-cache pages take the same way, with their file's walk,
+and are dropped, as they are clean; the next fault reads them in again. Both kinds are on one list.
 """
 
 from numba import njit

@@ -6,6 +6,7 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 
 import numpy as np
 
+from numaperf.mm.sizing import FILE_PAGES
 from numaperf.sync.layout import TABLES, table
 from numaperf.sync.rows import record
 
@@ -30,7 +31,6 @@ PAGE = record(
 )
 FRAME = record((("word", 512),))
 FILE_SHIFT = 36  # a page of a file is file << 36 | index, where one word has to name it
-FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 FILE = record((("rwsem", 8),), ("head", "tail", "pages"), (("slot", FILE_PAGES),))
 SWAP_SLOT = record(("lock", "count", "page", "link"))
 LIMBO_HALF = 2048

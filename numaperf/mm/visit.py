@@ -85,7 +85,7 @@ def _replace(w, page, pte, entry):
 
 @njit(**J)
 def _unmap_one(w, mm, number, page, pte):
-    """try_to_unmap_one: a swap entry of the page's slot, nothing for a page-cache page; PTL held."""
+    """try_to_unmap_one: a swap entry of the page's slot; none for a page-cache page. PTL held."""
     rmap_unmapped(w, page, mm, number)
     if load(w, page_at(w, page).at_flags) & PG_FILE != 0:
         _replace(w, page, pte, 0)

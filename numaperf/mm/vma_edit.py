@@ -116,7 +116,8 @@ def _same_place(w, vma, above):
 def _can_merge(w, vma, above):
     v = vma_at(w, vma)
     a = vma_at(w, above)
-    alike = v.flags == a.flags and _same_place(w, vma, above)  # one faulted and one not are left apart (the kernel may merge them)
+    alike = v.flags == a.flags and _same_place(w, vma, above)
+    # one faulted and one not are left apart (the kernel may merge them)
     return v.end == a.start and linear_page_index(w, vma, v.end) == a.pgoff and alike
 
 
