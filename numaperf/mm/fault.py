@@ -322,16 +322,33 @@ def _fault_once(w, mm, vma, number, write):
     return _read_present(w, vma, t, number)
 
 
+@njit(**J)
+def _drain_batches(w):
+    """Full batches of new and of dead pages, before the next look at a PTE.
+
+    Returns the locks of the reverse map that burials took: none of a COW fault's own.
+    """
+    me = worker_at(w, w.cpu)
+    before = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
+    if me.lru_count >= ADD_BATCH:
+        drain_lru_batch(w)
+    if me.free_count >= FREE_BATCH:
+        drain_free_batch(w)
+    return peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - before
+
+
 @njit(**ENTRY)
 def fault(w, mm, number, write):
     """Access virtual page `number` of `mm`; returns what it took (NO_ACCESS ... SWAPPED_IN).
 
     A read of an untouched page touches it: there is no shared zero page here (simplified).
     """
+    me = worker_at(w, w.cpu)
     locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
     begin_operation(w)
     did = AGAIN
     while did == AGAIN:
+        locks += _drain_batches(w)
         vma = lock_vma_under_rcu(w, mm, number)
         if vma == 0:
             did = NO_VMA
@@ -345,14 +362,7 @@ def fault(w, mm, number, write):
             did = AGAIN
         if did == AGAIN:
             wait_for_page(w)
-        if did == AGAIN and worker_at(w, w.cpu).lru_count >= ADD_BATCH:
-            drain_lru_batch(w)
-    me = worker_at(w, w.cpu)
     if did == COPIED:
         me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks
-    if me.lru_count >= ADD_BATCH:
-        drain_lru_batch(w)
-    if me.free_count >= FREE_BATCH:
-        drain_free_batch(w)
     end_operation(w)
     return did

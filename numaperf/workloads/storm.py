@@ -3,8 +3,8 @@
 Each turn does one thing at random: a child is forked, writes, unmaps a part, protects a part, moves
 a part, and exits; or a batch is reclaimed; or a page migrates; or the worker's own process writes,
 moves half a VMA there and back, or sets and removes a guard. One VMA of each worker's process is a
-private mapping of a file that all map, at one of two places in it. Source: none, a stress of our
-own; the oracle decides.
+private mapping of a file that all map, at one of two places in it, and each child maps it once
+more. Source: none, a stress of our own; the oracle decides.
 """
 
 from typing import NamedTuple
@@ -48,6 +48,7 @@ REGIONS = 6  # the file in its page cache, and copied by a process, its child an
 MIN_WORKERS = 1
 SHOWS = "nothing: all operations on one family at once, for the oracle"
 ELSEWHERE, LIBRARY_AT, STRIDE = np.int64(1 << 32), np.int64(1 << 33), np.int64(1 << 20)
+AGAIN = STRIDE // 2
 LIBRARY = np.int64(1)  # the run's first file
 ACCESSES = 8
 
@@ -73,9 +74,11 @@ def _library(w):
 
 @njit(**J)
 def _some_vma(w):
-    """First virtual page of one of the family's VMAs, or of the file's."""
-    v = random_below(w, run_at(w, 0).vmas + 1)
-    return vma_start(w, v) if v < run_at(w, 0).vmas else _library(w)
+    """First virtual page of one of the family's VMAs, or of the file's two."""
+    v = random_below(w, run_at(w, 0).vmas + 2)
+    if v < run_at(w, 0).vmas:
+        return vma_start(w, v)
+    return _library(w) + (v - run_at(w, 0).vmas) * AGAIN
 
 
 @njit(**J)
@@ -84,12 +87,16 @@ def _some_page(w):
 
 
 @njit(**J)
+def _map_library(w, mm, start):
+    pages = run_at(w, 0).pages
+    place = random_below(w, 2) * (pages // 2)
+    return mmap_file(w, mm, LIBRARY, start, pages, place) != 0
+
+
+@njit(**J)
 def enter(w, k):
     """A process at the mapper's position, which maps the file."""
-    pages = run_at(w, 0).pages
-    place = (w.cpu & 1) * (pages // 2)
-    home = enter_tree_home(w)
-    return home and mmap_file(w, worker_at(w, w.cpu).home, LIBRARY, _library(w), pages, place) != 0
+    return enter_tree_home(w) and _map_library(w, worker_at(w, w.cpu).home, _library(w))
 
 
 @njit(**J)
@@ -136,7 +143,10 @@ def _child_life(w, mm):
     if child == 0:
         return False
     end(w, FORK, began)
-    ok = _access(w, child)
+    start = _library(w) + AGAIN
+    ok = _map_library(w, child, start) and _access(w, child)
+    for i in range(run_at(w, 0).pages):
+        ok = ok and fault(w, child, start + i, READ) != OUT_OF_ROWS
     if random_below(w, 2) == 0:
         unmap_range(w, child, _some_vma(w) + random_below(w, 4), 1 + random_below(w, 4))
     if random_below(w, 2) == 0:
