@@ -193,7 +193,7 @@ MEMORY_MANAGER = {
         "anon_vma",
         "",
         "count page | exit root; tidy; begin",
-        "a free page frame is in use",
+        "references do not add up",
         edits(
             "mm.fault",
             (
