@@ -6,7 +6,8 @@ a walk stops when as many mappings as the page's mapcount have been found, and a
 that found fewer goes round again. Pages point at the context of the process that made them and
 hold one reference on it; a context outlives its process until no page and no child holds it. The
 remap table of a process says at which other addresses page indices may be mapped since an mremap:
-a range and an offset each, one for each distinct offset, inherited by fork.
+a range and an offset each, one for each distinct offset, inherited by fork. An anonymous copy of a
+private file mapping has its virtual page as index, not its place in the file (anon_pgoff).
 
 Lock order:
     mmap_lock

@@ -20,8 +20,9 @@ Faithful: the tree and its order (a child's VMA directly behind its parent's, ot
 equals), one node a VMA, early stops, the lock's modes.
 Simplified: a VMA joins at its first fault, not at mmap, so that a child forked before it founds a
 file of its own; a walk checks the mapping again under the lock, as a file's page need not.
-Left out: the page cache, shared writes; the COWed copies of a private file mapping have an anon_vma
-in the kernel, and here they stay with the file: that is what the comparison is about.
+Left out: the page cache (that of files proper is mm/file_fault.py's), shared writes; the COWed
+copies of a private file mapping have an anon_vma in the kernel, and here they stay with the tree:
+that is what the comparison is about.
 
 Rows are those of anon_vma.py, whose kernels these are where the steps are the same: an "anon_vma"
 is a mapping, an AVC is the tree node that lies inside the kernel's VMA (shared.rb: 0 bytes more).

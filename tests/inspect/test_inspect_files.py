@@ -4,9 +4,11 @@ V VMAs of one process map the same file at different places in it, one page furt
 of the file is covered by some of them, and an anonymous copy is found by the design's own offset.
 """
 
+import random
+
 import pytest
 
-from numaperf.mm.fault import COPIED, NO_ACCESS, NO_FAULT, REUSED, SWAPPED_IN, TOUCHED
+from numaperf.mm.fault import COPIED, NO_ACCESS, NO_FAULT, NO_VMA, REUSED, SWAPPED_IN, TOUCHED
 from numaperf.mm.reclaim import FREED, KEPT
 from numaperf.mm.tables import BIRTH_WORD
 
@@ -173,3 +175,45 @@ def test_parts_of_a_file_mapping_are_split_protected_moved_and_merged(single, de
     one.exit(root)
     assert word(one, "page", page, "mapcount") == 0
     assert one.page_out(page) == FREED
+
+
+def step(chance: random.Random, one, living: list[int], file: int) -> tuple:
+    """One step at random; what it answered. The same numbers are drawn whatever the design."""
+    what, mm = chance.randrange(12), chance.choice(living)
+    v, i, pages = chance.randrange(V), chance.randrange(P), 1 + chance.randrange(3)
+    if what < 4:
+        return one.write(mm, at(v, i)), one.read(mm, at((v + 1) % V, i))
+    if what == 4 and len(living) < 6:
+        living.append(one.fork(mm))
+    elif what == 5 and len(living) > 1:
+        one.exit(living.pop(living.index(mm)))
+    elif what == 6:
+        return (one.unmap_range(mm, at(v, i), pages),)
+    elif what == 7:
+        return (one.mprotect(mm, at(v, i), pages, bool(i & 1)),)
+    elif what == 8:
+        return (one.mremap(mm, at(v, i), pages, at(v + V + 1, i)),)
+    elif what == 9:
+        return (one.mremap(mm, at(v + V + 1, i), pages, at(v, i)),)
+    elif what == 10 and not any(one.read(mm, at(v + 9, j)) != NO_VMA for j in range(P)):
+        return (one.mmap_file(mm, file, at(v + 9), P, v) > 0,)
+    elif one.page(mm, at(v, i)):
+        return (one.page_out(one.page(mm, at(v, i)), age=bool(i & 1)),)
+    return ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_design_shows_the_same_memory(single, seed):
+    """The oracle holds each design's walks; here the designs are held against each other."""
+    shown = []
+    for design in DESIGNS:
+        chance, one = random.Random(seed), single(design)
+        root, file = mapped(one)
+        living, seen = [root], []
+        for _ in range(120):
+            answer = step(chance, one, living, file)
+            assert one.check() == "passed", (design, seen)
+            seen.append((*answer, int(one.worker["random"])))
+        assert one.counter("file_dropped") > 0 and one.counter("file_copies") > 10
+        shown.append(seen)
+    assert shown[0] == shown[1] == shown[2]
