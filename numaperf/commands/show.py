@@ -35,6 +35,8 @@ def show(
             talk(f"{missing} of {len(store.planned)} invocations are missing: "
                  f"numaperf sweep --resume --out {results} completes them")  # fmt: skip
         data(tables.cell(group(rows)[0]) if cell else tables.summary(rows))
+        if not cell and rows:
+            data(f"\n{tables.costs(rows)}")
     failed = sum(check_failed(row) for row in rows)
     if failed:
         raise CheckFailed(

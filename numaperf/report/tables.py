@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from numaperf.analysis.compare import LOSES, WINS, Comparison, Pair
+from numaperf.analysis.costs import PER
 from numaperf.analysis.samples import Group, Row, group
 from numaperf.report import figures
 from numaperf.report.grid import Line, colored, grid, page_width, red, wrapped
@@ -26,6 +27,22 @@ SUMMARY_HEADS = (
 )
 #: With more decided pairs than this, reasons of single pairs are left to --json.
 SHOWN_REASONS = 4
+COST_HEADS = (
+    "p50",
+    "p99",
+    "KiB at\nthe end",
+    "peak\nKiB",
+    "bytes/\nprocess",
+    "bytes/\nVMA",
+    "bytes/\npage",
+)
+COST_METRICS = (
+    "p50_ns",
+    "p99_ns",
+    "design_bytes",
+    "design_peak_bytes",
+    *(f"design_bytes_per_{what}" for what in PER),
+)
 PAIR_AXES = ("design", "lock_model", "lock", "placement", "mode", "workers")
 
 
@@ -52,6 +69,40 @@ def summary(rows: Iterable[Row], *, color: bool | None = None, width: int | None
     ]
     table = grid(lines, SUMMARY_AXES, SUMMARY_HEADS, above=told, color=color, width=width)
     return "\n".join([table, *_doubts(groups, color, width)])
+
+
+def costs(rows: Iterable[Row], *, color: bool | None = None, width: int | None = None) -> str:
+    """Latency beside memory, a line a cell: the design's objects at the kernel's sizes.
+
+    Medians of the KiB at the end and at the peak, and of the peak's bytes for each process, VMA and
+    page frame alive.
+    """
+    groups = group(rows)
+    if not groups:
+        return ""
+    hidden, told = _locks_of_designs(groups)
+    lines = [
+        Line(
+            {axis: value for axis, value in one.axes.items() if axis not in hidden},
+            _cost_texts([one.median(name) for name in COST_METRICS]),
+            bool(one.failed),
+        )
+        for one in groups
+    ]
+    color = colored() if color is None else color
+    width = page_width() if width is None else width
+    table = grid(lines, SUMMARY_AXES, COST_HEADS, above=told, color=color, width=width)
+    return f"latency, and memory of the design's objects\n\n{table}"
+
+
+def _cost_texts(values: Sequence[float | None]) -> tuple[str, ...]:
+    """Two times, then bytes as KiB, then three bytes each."""
+    times, sizes, per = values[:2], values[2:-3], values[-3:]
+    return (
+        *map(figures.nanoseconds, times),
+        *map(figures.kib, sizes),
+        *map(figures.scaled, per),
+    )
 
 
 def _locks_of_designs(groups: Sequence[Group]) -> tuple[tuple[str, ...], str]:
@@ -119,7 +170,7 @@ def comparison(result: Comparison, *, color: bool | None = None, width: int | No
     )
     parts = [wrapped(head, width), ""]
     if result.pairs:
-        parts += [_pair_table(result, color, width), ""]
+        parts += [_pair_table(result, color, width), "", _both_sides(result, color, width), ""]
     told = [f"why: {text}" for text in _why(result)]
     told += [f"note: {note}" for note in result.notes]
     told += [f"warning: {text}" for text in _warnings(result)]
@@ -143,7 +194,7 @@ def _pair_table(result: Comparison, color: bool, width: int) -> str:
                 _interval(pair, all_ranges),
                 figures.NONE if pair.p_corrected is None else f"{pair.p_corrected:.2g}",
                 figures.times(pair.memory.ratio),
-                pair.verdict,
+                pair.outcome,
             ),
             bool(pair.failed),
         )
@@ -153,6 +204,22 @@ def _pair_table(result: Comparison, color: bool, width: int) -> str:
     span = "range" if all_ranges else "95 %\ninterval"
     heads = (result.baseline, other, "ratio", span, "p", "peak\nmemory", "verdict")
     return grid(lines, (*PAIR_AXES, "candidate"), heads, color=color, width=width)
+
+
+def _both_sides(result: Comparison, color: bool, width: int) -> str:
+    """Latency and memory of the baseline and of each candidate, a line a side."""
+    lines: dict[tuple[str, ...], Line] = {}
+    for pair in result.pairs:
+        for side, name in enumerate((pair.baseline, pair.candidate)):
+            both = (*pair.latency.values(), (pair.memory.base, pair.memory.other),
+                    *pair.memory.per.values())  # fmt: skip
+            texts = _cost_texts([values[side] for values in both])
+            key = (name, *map(str, pair.where.values()))
+            lines[key] = Line(pair.where | {result.by: name}, texts, bool(pair.failed))
+    axes = (*PAIR_AXES, result.by) if result.by not in PAIR_AXES else PAIR_AXES
+    heads = (*COST_HEADS[:2], *COST_HEADS[3:])
+    table = grid(list(lines.values()), axes, heads, color=color, width=width)
+    return table[table.index("\n\n") + 2 :] if table.startswith("the same") else table
 
 
 def _why(result: Comparison) -> list[str]:
@@ -222,8 +289,8 @@ def cells_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     metrics = (
-        "ops_per_s", "p99_ns", "visits_per_walk", "wasted_share", "rmap_contended_share",
-        "design_peak_bytes",
+        "ops_per_s", "visits_per_walk", "wasted_share", "rmap_contended_share",
+        "false_promotion_share", *COST_METRICS,
     )  # fmt: skip
     return [
         {

@@ -14,6 +14,7 @@ version or proposal, with source), *Lock order*, *Faithful / Simplified / Left o
   ancestors, slab 2 some fifty a worker; SLAB_DESIGN + N is its number for `slab_alloc`
 - `TYPE_SAFE`, where there are any: tables whose free rows may be read, as readers look again under
   a lock. tests/model takes a read of any other free row for a bug
+- `INLINE_BYTES`, where there are any: bytes the design adds to every page frame
 - `VARIANT`, where there are any: bits of the run's header that kernels read where variants differ
 
 Then its rows: `record(...)` line by cache line, `design_table(name, N, dtype, meaning)` with a name

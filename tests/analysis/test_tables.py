@@ -179,9 +179,41 @@ def test_the_comparison_shows_ratio_memory_p_and_verdict():
     text = tables.comparison(compare(rows, "design"), color=False)
     lines = [line for line in text.splitlines() if re.match(r" *\d+k ", line)]
     assert len(lines) == 2
-    assert re.search(r"1\.\d\dx 1\.\d\d to 1\.\d\d 0\.00\d+ +0\.43x wins", lines[0])
-    assert lines[1].endswith("~")
+    told = r"1\.\d\dx 1\.\d\d to 1\.\d\d 0\.00\d+ +0\.43x wins, saves 57\.3 % memory$"
+    assert re.search(told, lines[0])
+    assert lines[1].endswith(" ~, saves 57.3 % memory")
     assert "why: walk 1 cow_context: visits per walk 9 -> 1" in one_line(text)
+
+
+ROWS = {"mm_peak_objects": 9, "vma_peak_objects": 909, "frame_peak_objects": 64, "p50_ns": 700.0}
+
+
+def test_both_sides_of_a_pair_stand_below_each_other_with_latency_and_memory():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5}, workers=2)
+    rows += rows_of({"anon_vma": 1e5, "cow_context": 1.4e5}, workers=4)
+    text = tables.comparison(compare([row | ROWS for row in rows], "design"), color=False)
+    lines = [line.split() for line in text.splitlines() if line.startswith(("anon_v", "cow_c"))]
+    assert lines[0] == ["anon_vma", "2", "700ns", "12.0us", "1.98", "225", "2.23", "31.6"]
+    assert lines[1] == ["cow_context", "2", "700ns", "12.0us", "0.844", "96.0", "0.950", "13.5"]
+    assert [line[:2] for line in lines[2:]] == [["anon_vma", "4"], ["cow_context", "4"]]
+    assert "bytes/ bytes/ bytes/" in text
+
+
+def test_costs_show_latency_and_memory_of_each_cell():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5})
+    more = ROWS | {"anon_vma_bytes": 104, "cow_context_bytes": 0, "deferred_bytes": 24}
+    text = tables.costs([row | more for row in rows], color=False)
+    (line,) = [line for line in text.splitlines() if line.startswith("anon_vma ")]
+    assert line.split()[1:] == ["700ns", "12.0us", "0.125", "2.00", "228", "2.25", "32.0"]
+    assert tables.costs([]) == ""
+
+
+def test_the_sentence_of_a_winner_that_spends_memory_says_so():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5})
+    fat = [row | {"cow_context_peak_bytes": 4048} if row["design"] == "cow_context" else row
+           for row in rows]  # fmt: skip
+    assert "paying 2.00x the peak memory" in sentence(fat)
+    assert "paying" not in sentence(rows)
 
 
 def test_a_cell_lists_every_measured_column_with_its_unit():
