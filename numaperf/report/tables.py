@@ -127,18 +127,20 @@ def _summary_texts(one: Group) -> tuple[str, ...]:
         figures.percent(one.median("wasted_share")),
         figures.percent(one.median("rmap_contended_share")),
         figures.kib(one.median("design_peak_bytes")),
-        _check(one),
-        _verdict(one),
+        check(one),
+        verdict(one),
     )
 
 
-def _check(one: Group) -> str:
+def check(one: Group) -> str:
+    """passed, FAILED or not run."""
     if one.failed:
         return "FAILED"
     return "passed" if one.counted else "not run"
 
 
-def _verdict(one: Group) -> str:
+def verdict(one: Group) -> str:
+    """stable or noisy; what became of a cell without a row that counts."""
     if not one.counted:
         row = (*one.lost, *one.failed)[-1]
         return row["verdict"] or "-" if row["status"] == "ok" else row["status"]
@@ -297,8 +299,8 @@ def cells_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "cell_id": one.cell_id,
             **one.axes,
             "invocations": len(one.counted),
-            "check": _check(one).lower(),
-            "verdict": _verdict(one),
+            "check": check(one).lower(),
+            "verdict": verdict(one),
             "warnings": list(one.warnings),
             **{name: _figures(asdict(one.sample(name).summary())) for name in metrics},
         }

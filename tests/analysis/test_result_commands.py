@@ -46,6 +46,7 @@ def test_show_as_json_and_one_cell(run, tmp_path):
     assert whole["cells"][1]["design_peak_bytes"]["median"] == 9 * 96
     assert whole["cells"][1]["design_bytes_per_vma"]["median"] is None
     assert whole["cells"][0]["cell_id"] == rows[0]["cell_id"]
+    assert run("show", "run", "--markdown")[1].startswith("| workload | design | workers | ops/s")
     short = rows[0]["cell_id"][:8]
     assert "p99_ns" in run("show", "run", "--cell", short)[1]
     one = json.loads(run("show", "run", "--cell", short, "--json")[1])

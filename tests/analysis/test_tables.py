@@ -8,7 +8,7 @@ from synthetic_rows import LEAN, make_cell, make_row, make_rows
 from numaperf import discover
 from numaperf.analysis.compare import compare
 from numaperf.analysis.samples import group
-from numaperf.report import figures, tables
+from numaperf.report import figures, markdown, tables
 from numaperf.report.grid import colored
 
 ESCAPE = "\x1b["
@@ -214,6 +214,49 @@ def test_the_sentence_of_a_winner_that_spends_memory_says_so():
            for row in rows]  # fmt: skip
     assert "paying 2.00x the peak memory" in sentence(fat)
     assert "paying" not in sentence(rows)
+
+
+def lines_of(rows) -> list[list[str]]:
+    text = markdown.table(rows)
+    cells = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in cells}) == 1
+    return [[word.strip() for word in line] for line in cells] + [[text.splitlines()[-1]]]
+
+
+def test_markdown_has_one_line_a_cell_with_what_was_asked_for():
+    rows = [
+        row for w in (8, 2) for row in rows_of({"cow_context": 2e5, "anon_vma": 1e5}, workers=w)
+    ]
+    head, rule, *lines, said = lines_of([row | {"ops_per_s": 1e5} for row in rows])
+    assert head[:3] == ["workload", "design", "workers"] and len(head) == 10
+    assert set(rule) == {"---"}
+    assert [line[:3] for line in lines] == [
+        ["walk", design, workers]
+        for design in ("anon_vma", "cow_context")
+        for workers in ("2", "8")
+    ]
+    assert lines[0][3:] == ["100k walk/s", "12.0us", "2024", "9.00", "88.9%", "0.99%", "passed"]
+    assert lines[2][5:8] == ["864", "1.00", "0%"]
+    assert said == ["All 4 cells passed the oracle's check."]
+
+
+def test_markdown_shows_axes_that_vary_and_failures_without_figures():
+    rows = [row for p in ("first", "last") for row in rows_of({"anon_vma": 1e5}, position=p)]
+    rows[0]["verdict"] = "noisy"
+    for row in rows[6:]:
+        row |= {"check": "failed", "check_reason": "page 3 | lost"}
+    head, _, one, two, said = lines_of(rows)
+    assert head[3] == "position" and (one[3], two[3]) == ("first", "last")
+    assert one[-1] == "passed, noisy" and two[-1] == "FAILED: page 3 / lost"
+    assert two[4:10] == ["-"] * 6
+    assert said == ["1 cell of 2 FAILED and has no figures."]
+    assert markdown.table([]) == "no rows: nothing has run yet"
+
+
+def test_markdown_marks_a_design_that_says_it_is_unsound(monkeypatch):
+    found = {"anon_vma": discover.Facts("anon_vma", "", "", {"UNSOUND": True})}
+    monkeypatch.setattr(discover, "variants", lambda room: found)
+    assert lines_of(rows_of({"anon_vma": 1e5}))[2][1] == "anon_vma (unsound)"
 
 
 def test_a_cell_lists_every_measured_column_with_its_unit():
