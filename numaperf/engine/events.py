@@ -1,4 +1,4 @@
-"""What must have happened in a window for its row to count: a workload's events, and its roles."""
+"""What must have happened in a window for its row to count: events, counters, and roles."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -27,8 +27,11 @@ def events_of(workload: ModuleType, roles: Mapping[str, int] | None) -> tuple[st
 def what_did_not_happen(
     workload: ModuleType, roles: Mapping[str, int] | None, row: Mapping[str, Any]
 ) -> str:
-    """One sentence on the first event the row has none of; "" when all happened."""
+    """One sentence on the first event or counter the row has none of; "" when all happened."""
     for event in events_of(workload, roles):
         if not row[f"{event}_count"]:
             return f"no {event} happened in the window"
+    for counter in getattr(workload, "COUNTED", ()):
+        if not row[counter]:
+            return f"{counter} is 0: what it counts did not happen in the window"
     return ""

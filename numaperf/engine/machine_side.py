@@ -17,7 +17,7 @@ PAGE = 4096
 MADV_POPULATE_WRITE = 23  # include/uapi/asm-generic/mman-common.h, Linux 5.14
 SAMPLED_PAGES = 64
 OWN_TABLES = {"worker": 1, "histogram": len(OPERATIONS), "limbo": 1}  # rows a worker
-STRUCTURES = ("header", "mm", "vma", "vma_node", "page_table", "ptdesc", "shadow", "page")
+STRUCTURES = ("header", "mm", "vma", "vma_node", "page_table", "ptdesc", "shadow", "page", "file")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def table_rows(segment: Segment, extra: dict[str, int]) -> dict[str, int]:
         "frame": -(-(s.frames + 1) // 512) * 512,  # whole huge pages
         "swap_slot": s.swap_slots,
         "swap_data": s.swap_slots,
+        "file": s.files,
         **extra,
     }
 

@@ -12,8 +12,10 @@ from numaperf.engine.segment import Segment
 from numaperf.mm import check as oracle
 from numaperf.mm import (
     fault,
+    file,
     fork,
     migrate,
+    mmap_file,
     mprotect,
     mremap,
     munmap,
@@ -88,6 +90,14 @@ class Single:
     def mmap(self, mm: int, start: int, pages: int) -> int:
         """Map pages at virtual page `start`; the VMA's row."""
         return self._row(process.mmap(self.w, mm, start, pages))
+
+    def new_file(self, pages: int) -> int:
+        """A file of `pages` pages; 0: too many (mm/tables.py: FILE_PAGES)."""
+        return int(file.new_file(self.w, pages))
+
+    def mmap_file(self, mm: int, file: int, start: int, pages: int, pgoff: int = 0) -> int:
+        """Map a part of a file privately at virtual page `start`; the VMA's row."""
+        return self._row(mmap_file.mmap_file(self.w, mm, file, start, pages, pgoff))
 
     def fork(self, mm: int) -> int:
         """A child of `mm`."""

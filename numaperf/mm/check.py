@@ -4,7 +4,8 @@ Scans every page table of every live address space and holds the findings agains
 - each process reads what it last wrote or inherited (stamps, and the birth word of each copy)
 - each page's mapcount and references are those found, and the design's walk finds the same mappings
 - each swap slot counts the entries found, and its cached page is the one that names it
-- a page that several processes map is writable in none, and no page lock is left held
+- a page that several processes map is writable in none, a page of the page cache in none either
+  and it is what its file has there; no page lock is left held
 - each page frame and swap slot is mapped, cached or free: none lost, none free and used, none
   free twice
 - each PTE lies in a VMA
@@ -15,13 +16,15 @@ FAILURES (0: passed) and leaves where in the worker row's `walk_count` and `walk
 
 from numba import njit
 
-from numaperf.mm.hooks import rmap_walk
+from numaperf.mm.file_fault import is_cached
+from numaperf.mm.file_walk import walk_mappings
 from numaperf.mm.page_table import PGD, pte_address, stamp_address
 from numaperf.mm.pages import reads_as
 from numaperf.mm.slab import link_of
 from numaperf.mm.tables import (
     FIRST,
     PG_EXCLUSIVE,
+    PG_FILE,
     PG_LOCKED,
     PG_SWAPCACHE,
     PTE_MIGRATION,
@@ -38,7 +41,7 @@ from numaperf.mm.tables import (
     swap_data_at,
 )
 from numaperf.mm.visit import COUNT, mapping_hash, walk_begin
-from numaperf.mm.vma_tree import find_vma, linear_page_index
+from numaperf.mm.vma_tree import content_index, find_vma
 from numaperf.sync.atoms import clear_bytes, peek
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import (
@@ -68,12 +71,13 @@ FAILURES = (
     "a shared page is exclusive or writable somewhere: frame {0}, mappings {1}",
     "a page lock was left held: frame {0}",
     "a migration entry was left behind: frame {0}, page {1}",
+    "a page of the page cache is not what its file has there: frame {0}, file {1}",
 )
 (
     PASSED, WRONG_CONTENT, OUTSIDE, MAPCOUNT, REFCOUNT, WALK, SLOT_COUNT, USED_FREE, FREE_TWICE,
     LOST, SLOT_FREE, SLOT_LOST, FREE_COUNTS, SHARED_WRITABLE, LEFT_LOCKED,
-    MIGRATING,
-) = numbered(16)  # fmt: skip
+    MIGRATING, FILE_PAGE,
+) = numbered(17)  # fmt: skip
 
 
 @njit(**J)
@@ -107,7 +111,7 @@ def _scan_pte(w, mm, t, number):
         scan_at(w, SLOT_SCAN + row).mappings += 1
         cached = swap_at(w, row).page
         words = frame_at(w, cached).addr if cached != 0 else swap_data_at(w, row).addr
-    if not reads_as(w, words, linear_page_index(w, vma, number), stamp):
+    if not reads_as(w, words, content_index(w, vma, number), stamp):
         return _fail(w, WRONG_CONTENT, serial, number)
     me = worker_at(w, w.cpu)
     me.random += mapping_hash(serial ^ stamp, number)
@@ -149,17 +153,22 @@ def _check_page(w, page):
     seen = scan_at(w, page)
     if p.mapcount != seen.mappings:
         return _fail(w, MAPCOUNT, page, seen.mappings)
-    cached = 1 if p.flags & PG_SWAPCACHE != 0 else 0
+    of_file = p.flags & PG_FILE != 0
+    cached = 1 if of_file or p.flags & PG_SWAPCACHE != 0 else 0
     if p.refcount != seen.mappings + cached:
         return _fail(w, REFCOUNT, page, seen.mappings + cached)
     if p.flags & PG_LOCKED != 0:
         return _fail(w, LEFT_LOCKED, page, FIRST)
+    if of_file and not is_cached(w, page):
+        return _fail(w, FILE_PAGE, page, p.mapping)
+    if of_file and seen.writable != 0:
+        return _fail(w, SHARED_WRITABLE, page, seen.mappings)
     if seen.mappings == 0:
         return PASSED
     if seen.mappings > 1 and (p.flags & PG_EXCLUSIVE != 0 or seen.writable != 0):
         return _fail(w, SHARED_WRITABLE, page, seen.mappings)
     walk_begin(w)
-    rmap_walk(w, page, COUNT)
+    walk_mappings(w, page, COUNT)
     me = worker_at(w, w.cpu)
     if me.walk_count != seen.mappings or me.walk_hash != seen.hash:
         return _fail(w, WALK, page, me.walk_count)
@@ -194,7 +203,7 @@ def _check_frames(w, node):
         if code != PASSED:
             break
         if scan_at(w, page).free == 0:
-            cached = page_at(w, page).flags & PG_SWAPCACHE != 0
+            cached = page_at(w, page).flags & (PG_SWAPCACHE | PG_FILE) != 0
             if scan_at(w, page).mappings == 0 and not cached:
                 return _fail(w, LOST, page, FIRST)
             code = _check_page(w, page)

@@ -12,6 +12,7 @@ PTL, so that the check can tell what each process must read.
 import numpy as np
 from numba import njit
 
+from numaperf.mm.file_fault import cached_page, map_cached
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import (
     rmap_mapped,
@@ -59,6 +60,7 @@ from numaperf.mm.tables import (
     BIRTH_WORD,
     PG_BATCHED,
     PG_EXCLUSIVE,
+    PG_FILE,
     PTE_ACCESSED,
     PTE_MIGRATION,
     PTE_PRESENT,
@@ -66,12 +68,13 @@ from numaperf.mm.tables import (
     PTE_SWAP,
     PTE_WRITE,
     VMA_FAULTED,
+    VMA_FILE,
     VMA_READONLY,
     frame_at,
     page_at,
     vma_at,
 )
-from numaperf.mm.vma_tree import find_vma, linear_page_index
+from numaperf.mm.vma_tree import content_index, find_vma, linear_page_index
 from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
@@ -79,7 +82,7 @@ from numaperf.sync.locking import lock_stats
 from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
 
 NO_ACCESS, NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-3, 5)
-AGAIN, AGAIN_WITH_MMAP_LOCK = 5, 6  # within a fault: look at everything anew
+AGAIN, AGAIN_WITH_MMAP_LOCK, PREPARED = 5, 6, 7  # within a fault: look at everything anew
 
 TWO = np.int64(2)  # references of a new page: the PTE's and the LRU batch's
 NEW_FLAGS = np.int64(PG_EXCLUSIVE | PG_BATCHED)
@@ -121,7 +124,8 @@ def _prepare_vma(w, mm, vma):
         if not ok:
             return OUT_OF_ROWS
     if vma_at(w, vma).flags & VMA_FAULTED == 0:
-        bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
+        before = bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
+        return PREPARED if before & VMA_FILE != 0 else NO_FAULT
     return NO_FAULT
 
 
@@ -134,7 +138,21 @@ def _prepare_with_mmap_lock(w, mm, number):
     if vma != 0 and ok:  # with mmap_lock: nobody may split or fork a VMA that is prepared unmarked
         bit_or(w, vma_at(w, vma).at_flags, VMA_FAULTED)
     mmap_read_unlock(w, mm)
-    return AGAIN if ok else OUT_OF_ROWS
+    return PREPARED if ok else OUT_OF_ROWS
+
+
+@njit(**J)
+def _map_new(w, mm, vma, t, number, page, did):
+    """A new page where no PTE is; `did`, or AGAIN if there is one by now."""
+    pte_lock(w, t)
+    if peek(pte_address(w, t, number)) != 0:
+        pte_unlock(w, t)
+        put_page_refs(w, page, TWO)
+        return AGAIN
+    _own_new_page(w, page, mm, vma, number)
+    _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
+    pte_unlock(w, t)
+    return did
 
 
 @njit(**J)
@@ -147,15 +165,7 @@ def _first_touch(w, mm, vma, t, number):
     words = frame_at(w, page).addr
     clear_page(w, words)
     poke(words + 8 * BIRTH_WORD, birth_stamp(index))
-    pte_lock(w, t)
-    if peek(pte_address(w, t, number)) != 0:
-        pte_unlock(w, t)
-        put_page_refs(w, page, TWO)
-        return AGAIN
-    _own_new_page(w, page, mm, vma, number)
-    _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
-    pte_unlock(w, t)
-    return TOUCHED
+    return _map_new(w, mm, vma, t, number, page, TOUCHED)
 
 
 @njit(**J)
@@ -182,6 +192,25 @@ def _count_copy(w, source, page):
         me.copies_local += 1
     else:
         me.copies_remote += 1
+    if load(w, page_at(w, source).at_flags) & PG_FILE != 0:
+        me.file_copies += 1
+
+
+@njit(**J)
+def _file_fault(w, mm, vma, t, number, write):
+    """do_read_fault or do_cow_fault: a private file VMA has no PTE here."""
+    if not write:
+        mapped = map_cached(w, mm, vma, t, number)
+        return TOUCHED if mapped > 0 else OUT_OF_ROWS if mapped == 0 else AGAIN
+    source = cached_page(w, vma, number)
+    if source <= 0:
+        return OUT_OF_ROWS if source == 0 else AGAIN
+    page = alloc_page(w, linear_page_index(w, vma, number), NEW_FLAGS, TWO)
+    if page != 0:
+        copy_page(w, frame_at(w, page).addr, frame_at(w, source).addr)
+        _count_copy(w, source, page)
+    put_page(w, source)
+    return _map_new(w, mm, vma, t, number, page, COPIED) if page != 0 else OUT_OF_ROWS
 
 
 @njit(**J)
@@ -253,7 +282,7 @@ def _read_present(w, vma, t, number):
         return AGAIN
     words = frame_at(w, value >> PTE_SHIFT).addr
     touch(w, words, 0)
-    index = linear_page_index(w, vma, number)
+    index = content_index(w, vma, number)
     if not reads_as(w, words, index, peek(stamp_address(w, t, number))):
         worker_at(w, w.cpu).bad_reads += 1
     store(w, pte, value | PTE_ACCESSED)
@@ -263,17 +292,21 @@ def _read_present(w, vma, t, number):
 
 @njit(**J)
 def _fault_once(w, mm, vma, number, write):
-    if write and vma_at(w, vma).flags & VMA_READONLY != 0:
+    flags = vma_at(w, vma).flags
+    if write and flags & VMA_READONLY != 0:
         return NO_ACCESS
-    did = _prepare_vma(w, mm, vma)
-    if did != NO_FAULT:
-        return did
+    if write or flags & VMA_FILE == 0:
+        did = _prepare_vma(w, mm, vma)
+        if did != NO_FAULT:
+            return did
     t = find_table(w, mm, number)
     if t == 0:
         t = make_table(w, mm, number)
         if t == 0:
             return OUT_OF_ROWS
     value = load(w, pte_address(w, t, number))
+    if value == 0 and flags & VMA_FILE != 0:
+        return _file_fault(w, mm, vma, t, number, write)
     if value == 0:
         return _first_touch(w, mm, vma, t, number)
     if value & PTE_MIGRATION != 0:
@@ -289,16 +322,33 @@ def _fault_once(w, mm, vma, number, write):
     return _read_present(w, vma, t, number)
 
 
+@njit(**J)
+def _drain_batches(w):
+    """Full batches of new and of dead pages, before the next look at a PTE.
+
+    Returns the locks of the reverse map that burials took: none of a COW fault's own.
+    """
+    me = worker_at(w, w.cpu)
+    before = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
+    if me.lru_count >= ADD_BATCH:
+        drain_lru_batch(w)
+    if me.free_count >= FREE_BATCH:
+        drain_free_batch(w)
+    return peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - before
+
+
 @njit(**ENTRY)
 def fault(w, mm, number, write):
     """Access virtual page `number` of `mm`; returns what it took (NO_ACCESS ... SWAPPED_IN).
 
     A read of an untouched page touches it: there is no shared zero page here (simplified).
     """
+    me = worker_at(w, w.cpu)
     locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
     begin_operation(w)
     did = AGAIN
     while did == AGAIN:
+        locks += _drain_batches(w)
         vma = lock_vma_under_rcu(w, mm, number)
         if vma == 0:
             did = NO_VMA
@@ -307,16 +357,12 @@ def fault(w, mm, number, write):
             vma_end_read(w, vma)
         if did == AGAIN_WITH_MMAP_LOCK:
             did = _prepare_with_mmap_lock(w, mm, number)
+        if did == PREPARED:  # what that took is not the COW fault's, which begins now
+            locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
+            did = AGAIN
         if did == AGAIN:
             wait_for_page(w)
-        if did == AGAIN and worker_at(w, w.cpu).lru_count >= ADD_BATCH:
-            drain_lru_batch(w)
-    me = worker_at(w, w.cpu)
     if did == COPIED:
         me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks
-    if me.lru_count >= ADD_BATCH:
-        drain_lru_batch(w)
-    if me.free_count >= FREE_BATCH:
-        drain_free_batch(w)
     end_operation(w)
     return did

@@ -3,7 +3,9 @@
 Models dup_mmap and copy_page_range of mm/mmap.c and mm/memory.c (6.18): mmap_lock of both for
 WRITE, every VMA of the parent write-locked, the tree copied node by node, each VMA copied and
 handed to the design, then the PTEs of the VMAs that have ever faulted, table by table, under both
-PTLs. A VMA that never faulted costs its row and nothing else.
+PTLs. A VMA that never faulted costs its row and nothing else; nor does a private file VMA that has
+no anonymous page, but for its place in i_mmap: the child finds the page cache by itself
+(vma_needs_copy).
 
 Changed: all VMAs are copied and the child's tree published before the first PTE is copied (the
 kernel takes them in turn), so that a walk that finds the child by its tree finds whole VMAs.
@@ -12,6 +14,7 @@ kernel takes them in turn), so that a walk that finds the child by its tree find
 from numba import njit
 
 from numaperf.mm import path
+from numaperf.mm.file import copy_file, link_file
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_fork_done, rmap_fork_mm, rmap_fork_vma, rmap_mapped
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
@@ -77,6 +80,7 @@ def copy_vma(w, vma, mm):
     v.lock_seq = 0
     v.anon_vma = 0
     v.anon_vma_chain = 0
+    copy_file(w, vma, copy)
     return copy
 
 
@@ -165,6 +169,7 @@ def _copy_vmas(w, parent, child):
             return False
         if v.flags & VMA_FAULTED != 0 and not rmap_fork_vma(w, vma, copy):
             return False
+        link_file(w, copy, vma)
         replace_vma(w, root, v.start, copy)
         vma = next_vma(w, parent, v.end)
     store(w, mm_at(w, child).at_vma_root, root)  # release: the child's VMAs, before its tree

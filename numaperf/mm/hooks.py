@@ -44,7 +44,7 @@ def rmap_reuse_page(w, page, mm, vma):
 
 
 def rmap_swapped_in(w, page, mm, vma, exclusive):
-    """A page read back from swap gets its owner; page lock and PTL held."""
+    """A page read back from swap gets its owner; page.index is set, page lock and PTL held."""
     raise NotImplementedError
 
 
@@ -128,8 +128,20 @@ def rmap_mergeable(w, vma, above):
     return True
 
 
+def rmap_anon_pgoff(w, start, pgoff):
+    """Page index of the anonymous copies of a private file VMA, for its first page.
+
+    `start`: its virtual page, `pgoff`: its place in the file, which is what the kernel's anon_vma
+    takes (linear_page_index). A design that looks pages up by address says `start`.
+    """
+    return pgoff
+
+
 def rmap_mapped(w, page, mm, number):
-    """A PTE or migration entry of `mm` at virtual page `number` names the page; its PTL held."""
+    """A PTE or migration entry of `mm` at virtual page `number` names the page; its PTL held.
+
+    Page-cache pages (PG_FILE) too, here and in rmap_unmapped; the design is never asked for those.
+    """
     return None
 
 
@@ -161,8 +173,8 @@ def rmap_migrate_page(w, page, fresh):
 
 HOOKS = tuple(value for name, value in globals().items() if name.startswith("rmap_"))
 OPTIONAL = (
-    rmap_resize_begin, rmap_resize_end, rmap_mergeable, rmap_mapped, rmap_unmapped, rmap_hold,
-    rmap_release, rmap_migrate_page,
+    rmap_resize_begin, rmap_resize_end, rmap_mergeable, rmap_anon_pgoff, rmap_mapped, rmap_unmapped,
+    rmap_hold, rmap_release, rmap_migrate_page,
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from numaperf.mm.hooks import rmap_hold, rmap_migrate_page, rmap_release, rmap_w
 from numaperf.mm.isolate import isolate_page, put_back
 from numaperf.mm.pages import alloc_page_on, put_page, try_lock_page, unlock_page
 from numaperf.mm.swap import unlock_swap_page
-from numaperf.mm.tables import PG_LOCKED, PG_SWAPCACHE, frame_at, page_at
+from numaperf.mm.tables import PG_FILE, PG_LOCKED, PG_SWAPCACHE, frame_at, page_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.visit import MIGRATE, RESTORE, walk_begin
 from numaperf.sync.build import ENTRY, J
@@ -87,8 +87,8 @@ def _move(w, page, fresh):
 def _migrate_locked(w, page, fresh):
     """Move a locked, isolated page; returns whether it moved."""
     p = page_at(w, page)
-    if load(w, p.at_mapcount) == 0 or load(w, p.at_flags) & PG_SWAPCACHE != 0:
-        return False  # simplified: a page in the swap cache stays where it is
+    if load(w, p.at_mapcount) == 0 or load(w, p.at_flags) & (PG_SWAPCACHE | PG_FILE) != 0:
+        return False  # simplified: a page in the swap cache or page cache stays where it is
     held = rmap_hold(w, page)
     if held == 0:
         return False

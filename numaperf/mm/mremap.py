@@ -10,9 +10,10 @@ always meets the old place first and no lock of the reverse map is held across t
 
 from numba import njit
 
+from numaperf.mm.file import is_file_vma, link_file
 from numaperf.mm.fork import copy_vma
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.hooks import rmap_mapped, rmap_move_vma, rmap_unmapped
+from numaperf.mm.hooks import rmap_anon_pgoff, rmap_mapped, rmap_move_vma, rmap_unmapped
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.page_table import (
     find_table,
@@ -22,7 +23,15 @@ from numaperf.mm.page_table import (
     pte_unlock,
     stamp_address,
 )
-from numaperf.mm.tables import PTE_MIGRATION, PTE_PRESENT, PTE_SHIFT, VMA_FAULTED, mm_at, vma_at
+from numaperf.mm.tables import (
+    FIRST,
+    PTE_MIGRATION,
+    PTE_PRESENT,
+    PTE_SHIFT,
+    VMA_FAULTED,
+    mm_at,
+    vma_at,
+)
 from numaperf.mm.vma_edit import drop_vma, merge_around, vma_of_range
 from numaperf.mm.vma_tree import find_vma, insert_vma, next_vma
 from numaperf.sync.atoms import peek, poke
@@ -99,9 +108,10 @@ def _copy_elsewhere(w, mm, vma, to):
     c.start = to
     c.lock_seq = mm_at(w, mm).lock_seq
     if not faulted:
-        c.pgoff = to
+        c.pgoff = rmap_anon_pgoff(w, to, c.file_pgoff) if is_file_vma(w, copy) else to
     elif not rmap_move_vma(w, vma, copy):
         return 0
+    link_file(w, copy, FIRST)
     return copy if insert_vma(w, mm, copy) else 0
 
 

@@ -36,7 +36,7 @@ from numaperf.sync.primitives import (
     wake,
 )
 
-FREE_BATCH, FREE_ROOM = 15, 31  # dead pages that wait until the end of an operation, at most
+FREE_BATCH, FREE_ROOM = 15, 31  # dead pages that wait for the next fault, and at most
 
 
 @njit(**J)

@@ -1,17 +1,19 @@
-"""Reclaim: pages off the tail of the LRU, aged, unmapped and written to swap.
+"""Reclaim: pages off the tail of the LRU, aged, unmapped and written to swap, or dropped.
 
 Models shrink_folio_list of mm/vmscan.c (6.18), one page after another: page lock (try),
 referenced walk (try-lock: a contended one counts the page as referenced and keeps it, a "false
 promotion"), swap slot and swap cache, unmap walk (blocking), write-out, and the page leaves the
 cache if nobody came back for it meanwhile. A blocking unmap walk that ends with mappings left is
-counted: no sound design may do that.
+counted: no sound design may do that. Page-cache pages take the same way, with their file's walk,
+and are dropped, as they are clean; the next fault reads them in again. Both kinds are on one list.
 """
 
 from numba import njit
 
 from numaperf.mm import path
+from numaperf.mm.file_fault import drop_cached
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.isolate import put_back
+from numaperf.mm.isolate import isolate_page, put_back
 from numaperf.mm.lru import TAIL, lru_lock, lru_of, lru_unlink, lru_unlock
 from numaperf.mm.pages import put_page, try_get_page, try_lock_page, unlock_page
 from numaperf.mm.slab import slab_free
@@ -22,7 +24,7 @@ from numaperf.mm.swap import (
     swap_unlock,
     unlock_swap_page,
 )
-from numaperf.mm.tables import PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
+from numaperf.mm.tables import PG_FILE, PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.visit import REFERENCED, UNMAP
 from numaperf.mm.walk import walk_locked
@@ -32,6 +34,7 @@ from numaperf.sync.layout import SLAB_SWAP, worker_at
 from numaperf.sync.primitives import cas, compute, copy_page, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
+CACHED = PG_SWAPCACHE | PG_FILE  # unmapped, it would be found again
 KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
 
 
@@ -82,11 +85,11 @@ def unmap_to_swap_cache(w, page, age):
     """
     p = page_at(w, page)
     compute(w, path.RECLAIM_PAGE)
-    if load(w, p.at_mapcount) == 0 and load(w, p.at_flags) & PG_SWAPCACHE == 0:
+    if load(w, p.at_mapcount) == 0 and load(w, p.at_flags) & CACHED == 0:
         return BUSY  # its processes dropped it; the last reference frees it
     if age and _young(w, page):
         return KEPT
-    if load(w, p.at_flags) & PG_SWAPCACHE == 0 and not add_to_swap(w, page):
+    if load(w, p.at_flags) & CACHED == 0 and not add_to_swap(w, page):
         worker_at(w, w.cpu).error = 0
         return NO_SWAP
     return UNMAPPED if _unmap_all(w, page) else KEPT
@@ -94,8 +97,13 @@ def unmap_to_swap_cache(w, page, age):
 
 @njit(**J)
 def _write_out(w, page):
-    """Write the page to its slot; True when it left the swap cache with only our reference left."""
+    """Write the page to its slot; True when it left the swap cache with only our reference left.
+
+    A page-cache page is clean and only has to be dropped.
+    """
     p = page_at(w, page)
+    if load(w, p.at_flags) & PG_FILE != 0:
+        return drop_cached(w, page)
     slot = p.private
     copy_page(w, swap_data_at(w, slot).addr, frame_at(w, page).addr)
     swap_lock(w, slot)
@@ -107,6 +115,8 @@ def _write_out(w, page):
     swap_unlock(w, slot)
     if gone and unused:
         slab_free(w, SLAB_SWAP, slot)
+    if gone:
+        worker_at(w, w.cpu).swapped_out += 1
     return gone
 
 
@@ -124,7 +134,6 @@ def reclaim_page(w, page, age):
         unlock_page(w, page)
         page_at(w, page).refcount = 1
         put_page(w, page)
-        worker_at(w, w.cpu).swapped_out += 1
         return FREED
     unlock_swap_page(w, page)
     put_back(w, page)
@@ -144,6 +153,21 @@ def reclaim(w, node, age):
         tear_down_dying(w)
     end_operation(w)
     return freed if count > 0 else -1
+
+
+@njit(**J)
+def page_out(w, page):
+    """Write one page to swap whether it is in use or not (MADV_PAGEOUT); what became of it.
+
+    BUSY: it is on no LRU list, perhaps because it waits in a worker's batch.
+    """
+    if not isolate_page(w, page):
+        return BUSY
+    begin_operation(w)
+    did = reclaim_page(w, page, 0)
+    tear_down_dying(w)
+    end_operation(w)
+    return did
 
 
 @njit(**J)

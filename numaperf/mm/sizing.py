@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from numaperf.discover import variants
+from numaperf.errors import UsageError
 
 PAGE_BYTES = 4096
+FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
     "mms": 192,
@@ -18,8 +20,9 @@ ROW_BYTES = {
     "design_0": 256,
     "design_1": 64,
     "design_2": 64,
+    "files": 128 + 8 * FILE_PAGES,
 }
-WORKER_BYTES = 4096 + 12 * 1888 * 8 + 2 * 2048 * 8
+WORKER_BYTES = 8192 + 12 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
@@ -39,6 +42,7 @@ class Sizes:
     design_0: int
     design_1: int
     design_2: int
+    files: int = 1
 
     @property
     def bytes(self) -> int:
@@ -69,9 +73,11 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     P; in SWAPS, with the same words, whose pages swap has room for (True: the families'), where it
     swaps; in WORKER_TREES whether each worker keeps a whole tree alive besides its own process; in
     LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
-    many further regions of P pages each worker may have mapped in it at a time. A design file with
-    MAPPINGS_A_ROW needs a row of design_0 for each so many mappings, when every process maps every
-    page.
+    many further regions of P pages each worker may have mapped in it at a time; in FILES that each
+    family has a file of V * P pages. A design file with MAPPINGS_A_ROW needs a row of design_0 for
+    each so many mappings, when every process maps every page.
+
+    Raises UsageError when such a file would be too large.
     """
     facts = variants("workloads")[cell.workload].constants
     kind, _, number = cell.tree.partition(":")
@@ -80,6 +86,11 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     trees = cell.workers * tree if facts.get("WORKER_TREES") else 0
     processes = families * tree + trees + 3 * cell.workers
     one = cell.vmas * cell.pages
+    if facts.get("FILES") and one > FILE_PAGES:
+        raise UsageError(
+            f"workload {cell.workload}: vmas times pages is {one}, and a file has at most "
+            f"{FILE_PAGES} pages"
+        )
     factors: Any = facts.get("PRIVATE_PAGES", ())
     own = min(one, math.prod(_chosen(cell, facts, name) for name in factors)) if factors else one
     owners = {"family": 0, "worker": 2 * cell.workers, "process": processes}
@@ -110,6 +121,7 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
         design_0=(mappings // a_row if a_row else objects) + slack + retired,
         design_1=(processes * cell.vmas + cell.workers * regions) * chain + slack + retired,
         design_2=slack,
+        files=1 + (families if facts.get("FILES") else 0),
     )
 
 

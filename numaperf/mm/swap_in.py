@@ -8,6 +8,7 @@ VMA's own object, others to the family's root, as __folio_set_anon decides.
 import numpy as np
 from numba import njit
 
+from numaperf.mm import path
 from numaperf.mm.hooks import rmap_mapped, rmap_swapped_in
 from numaperf.mm.lru import lru_queue
 from numaperf.mm.page_table import pte_address, pte_lock, pte_unlock
@@ -38,9 +39,10 @@ from numaperf.mm.vma_tree import linear_page_index
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import worker_at
-from numaperf.sync.primitives import add, bit_or, copy_page, load, store
+from numaperf.sync.primitives import add, bit_or, compute, copy_page, load, store
 
 LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)
+NOWHERE = np.int64(-1)  # the index of a page that nothing has mapped yet
 
 
 @njit(**J)
@@ -71,9 +73,12 @@ def _locked_cached_page(w, slot):
 
 
 @njit(**J)
-def _read_back(w, slot, index):
-    """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over."""
-    page = alloc_page(w, index, LOCKED, ONE)
+def _read_back(w, slot):
+    """A new page, locked and in the swap cache, with the slot's content; 0 none; -1 start over.
+
+    It has no index yet: the slot may be another page's by now, if the fault's entry is stale.
+    """
+    page = alloc_page(w, NOWHERE, LOCKED, ONE)
     if page == 0:
         return 0
     p = page_at(w, page)
@@ -110,6 +115,7 @@ def _map_swapped(w, mm, vma, t, number, page, entry):
     if exclusive:
         bit_or(w, p.at_flags, PG_EXCLUSIVE)
     if p.mapping == 0:
+        p.index = linear_page_index(w, vma, number)  # __folio_set_anon: with the owner, not before
         rmap_swapped_in(w, page, mm, vma, exclusive)
     else:
         worker_at(w, w.cpu).minor_swap_in += 1
@@ -126,10 +132,11 @@ def swap_in(w, mm, vma, t, number, entry):
 
     Returns the page, 0: no frame is left, -1: look at the PTE again.
     """
+    compute(w, path.SWAP_IN)
     slot = entry >> PTE_SHIFT
     page = _locked_cached_page(w, slot)
     if page == 0:
-        page = _read_back(w, slot, linear_page_index(w, vma, number))
+        page = _read_back(w, slot)
     if page <= 0:
         return page
     done = _map_swapped(w, mm, vma, t, number, page, entry)

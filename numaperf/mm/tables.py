@@ -6,6 +6,7 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 
 import numpy as np
 
+from numaperf.mm.sizing import FILE_PAGES
 from numaperf.sync.layout import TABLES, table
 from numaperf.sync.rows import record
 
@@ -17,7 +18,7 @@ MM = record(
 VMA = record(
     ("start", "end", "mm", "pgoff", "flags", "lock_seq", "anon_vma", "anon_vma_chain"),
     ("vm_refcnt",),
-    ("link", "family_next", "family_prev"),
+    ("link", "family_next", "family_prev", "file", "file_pgoff", "file_next", "file_prev"),
 )
 # A node holds up to FANOUT entries in key order: entry i covers keys from pivot[i] on
 FANOUT = 15
@@ -29,15 +30,17 @@ PAGE = record(
     ("flags", "refcount", "mapcount", "mapping", "index", "lru_next", "lru_prev", "private")
 )
 FRAME = record((("word", 512),))
+FILE_SHIFT = 36  # a page of a file is file << 36 | index, where one word has to name it
+FILE = record((("rwsem", 8),), ("head", "tail", "pages"), (("slot", FILE_PAGES),))
 SWAP_SLOT = record(("lock", "count", "page", "link"))
 LIMBO_HALF = 2048
 LIMBO = record((("entry", 2 * LIMBO_HALF),))
 
 FIRST = np.int64(0)  # the lowest virtual page, the first entry of a node
-VMA_FAULTED, VMA_DETACHED, VMA_READONLY = 1, 2, 4
+VMA_FAULTED, VMA_DETACHED, VMA_READONLY, VMA_FILE = 1, 2, 4, 8
 PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_EXCLUSIVE, PTE_MIGRATION = 1, 2, 4, 8, 16, 32
 PTE_SHIFT = 12
-PG_LOCKED, PG_LRU, PG_EXCLUSIVE, PG_SWAPCACHE, PG_BATCHED = 1, 2, 4, 8, 16
+PG_LOCKED, PG_LRU, PG_EXCLUSIVE, PG_SWAPCACHE, PG_BATCHED, PG_FILE = 1, 2, 4, 8, 16, 32
 BIRTH_WORD = 256  # of a frame: written when it is first touched, carried by every copy
 FIRST_WORD, LAST_WORD = 0, 511  # of a frame: the stamp of the last write, twice
 
@@ -52,6 +55,7 @@ frame_at = table("frame", 10, FRAME, "a page frame's 4096 bytes")
 swap_at = table("swap_slot", 11, SWAP_SLOT, "a swap slot's state")
 swap_data_at = table("swap_data", 12, FRAME, "a swap slot's 4096 bytes")
 limbo_at = table("limbo", 13, LIMBO, "a worker's rows that wait for a grace period")
+file_at = table("file", 15, FILE, "a file: i_mmap list and lock, page cache; row 0 counts files")
 
 SCAN = record(("mappings", "hash", "free", "writable"))
 SLOT_SCAN = 1 << 28  # row of the findings for swap slot 0

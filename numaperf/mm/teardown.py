@@ -11,6 +11,7 @@ its worker, which does it after the walk (mmput_async).
 from numba import njit
 
 from numaperf.mm import path
+from numaperf.mm.file import unlink_file
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma, rmap_unmapped
 from numaperf.mm.mmap_lock import (
@@ -30,6 +31,7 @@ from numaperf.mm.tables import (
     PTE_SHIFT,
     PTE_SWAP,
     VMA_FAULTED,
+    VMA_FILE,
     mm_at,
     page_at,
     vma_at,
@@ -105,7 +107,7 @@ def _exit_mmap(w, mm):
     mmap_read_lock(w, mm)
     vma = next_vma(w, mm, FIRST)
     while vma != 0:
-        if vma_at(w, vma).flags & VMA_FAULTED != 0:
+        if vma_at(w, vma).flags & (VMA_FAULTED | VMA_FILE) != 0:
             zap_vma(w, mm, vma)
         vma = next_vma(w, mm, vma_at(w, vma).end)
     mmap_read_unlock(w, mm)
@@ -116,6 +118,7 @@ def _exit_mmap(w, mm):
         above = next_vma(w, mm, v.end)
         if v.flags & VMA_FAULTED != 0:
             rmap_unlink_vma(w, vma)
+        unlink_file(w, vma)
         rcu_free(w, SLAB_VMA, vma)
         vma = above
     free_tables(w, m.pgd, PGD)

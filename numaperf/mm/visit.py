@@ -16,6 +16,7 @@ from numaperf.mm.hooks import rmap_mapped, rmap_unmapped
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import (
     PG_EXCLUSIVE,
+    PG_FILE,
     PTE_ACCESSED,
     PTE_EXCLUSIVE,
     PTE_MIGRATION,
@@ -84,10 +85,13 @@ def _replace(w, page, pte, entry):
 
 @njit(**J)
 def _unmap_one(w, mm, number, page, pte):
-    """try_to_unmap_one: a swap entry of the page's slot; PTL held."""
+    """try_to_unmap_one: a swap entry of the page's slot; none for a page-cache page. PTL held."""
+    rmap_unmapped(w, page, mm, number)
+    if load(w, page_at(w, page).at_flags) & PG_FILE != 0:
+        _replace(w, page, pte, 0)
+        return
     slot = page_at(w, page).private
     add(w, swap_at(w, slot).at_count, 1)
-    rmap_unmapped(w, page, mm, number)
     _replace(w, page, pte, slot << PTE_SHIFT | PTE_SWAP)
 
 

@@ -8,6 +8,13 @@ takes out and in again (vma_prepare, vma_complete): at no moment is a page witho
 import numpy as np
 from numba import njit
 
+from numaperf.mm.file import (
+    file_resize_begin,
+    file_resize_end,
+    is_file_vma,
+    link_file,
+    unlink_file,
+)
 from numaperf.mm.fork import copy_vma
 from numaperf.mm.hooks import (
     rmap_mergeable,
@@ -18,7 +25,7 @@ from numaperf.mm.hooks import (
 )
 from numaperf.mm.mmap_lock import vma_start_write
 from numaperf.mm.slab import rcu_free
-from numaperf.mm.tables import VMA_DETACHED, VMA_FAULTED, mm_at, vma_at
+from numaperf.mm.tables import FIRST, VMA_DETACHED, VMA_FAULTED, mm_at, vma_at
 from numaperf.mm.vma_tree import find_vma, insert_vma, linear_page_index, next_vma, remove_vma
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_VMA
@@ -34,12 +41,14 @@ def _faulted(w, vma):
 
 @njit(**J)
 def _set_end(w, vma, end):
-    """Change where a VMA ends; its design is told before and after."""
+    """Change where a VMA ends; its file and its design are told before and after."""
+    file_resize_begin(w, vma)
     if _faulted(w, vma):
         rmap_resize_begin(w, vma)
     store(w, vma_at(w, vma).at_end, end)
     if _faulted(w, vma):
         rmap_resize_end(w, vma)
+    file_resize_end(w, vma)
 
 
 @njit(**J)
@@ -52,9 +61,12 @@ def split_vma(w, mm, vma, at):
     a = vma_at(w, above)
     a.start = at
     a.pgoff = linear_page_index(w, vma, at)
+    if is_file_vma(w, vma):
+        a.file_pgoff += at - vma_at(w, vma).start
     a.lock_seq = mm_at(w, mm).lock_seq  # write-locked, as the VMA it comes from
     if _faulted(w, vma) and not rmap_split_vma(w, vma, above):
         return NO_ROWS
+    link_file(w, above, FIRST)
     if not insert_vma(w, mm, above):
         return NO_ROWS
     _set_end(w, vma, at)
@@ -86,16 +98,27 @@ def drop_vma(w, mm, vma):
     ok = remove_vma(w, mm, vma)
     if _faulted(w, vma):
         rmap_unlink_vma(w, vma)
+    unlink_file(w, vma)
     rcu_free(w, SLAB_VMA, vma)
     return ok
+
+
+@njit(**J)
+def _same_place(w, vma, above):
+    """Both anonymous, or the next part of the same file."""
+    if not is_file_vma(w, vma) or not is_file_vma(w, above):
+        return is_file_vma(w, vma) == is_file_vma(w, above)
+    v, a = vma_at(w, vma), vma_at(w, above)
+    return v.file == a.file and a.file_pgoff - v.file_pgoff == a.start - v.start
 
 
 @njit(**J)
 def _can_merge(w, vma, above):
     v = vma_at(w, vma)
     a = vma_at(w, above)
-    alike = v.flags == a.flags  # one faulted and one not are left apart (the kernel may merge them)
-    return v.end == a.start and linear_page_index(w, vma, v.end) == a.pgoff and alike
+    if v.end != a.start or linear_page_index(w, vma, v.end) != a.pgoff or v.flags != a.flags:
+        return False  # one faulted and one not are left apart (the kernel may merge them)
+    return _same_place(w, vma, above) and (not _faulted(w, vma) or rmap_mergeable(w, vma, above))
 
 
 @njit(**J)
@@ -104,10 +127,10 @@ def _merge_above(w, mm, vma):
     above = next_vma(w, mm, vma_at(w, vma).end)
     if above == 0 or not _can_merge(w, vma, above):
         return True
-    if _faulted(w, vma) and not rmap_mergeable(w, vma, above):
-        return True
     vma_start_write(w, mm, vma)
     vma_start_write(w, mm, above)
+    if not _can_merge(w, vma, above):
+        return True  # the fault that was waited for was the first of one of them
     _set_end(w, vma, vma_at(w, above).end)
     return drop_vma(w, mm, above)
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from numaperf.mm import path
 from numaperf.mm.slab import rcu_free, slab_alloc
-from numaperf.mm.tables import FANOUT, FIRST, mm_at, vma_at, vma_node_at
+from numaperf.mm.tables import FANOUT, FILE_SHIFT, FIRST, VMA_FILE, mm_at, vma_at, vma_node_at
 from numaperf.sync.atoms import copy_bytes, peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_VMA_NODE, numbered
@@ -58,6 +58,18 @@ def find_vma(w, mm, page):
 def linear_page_index(w, vma, number):
     """The page index that virtual page `number` of a VMA has in the reverse map."""
     v = vma_at(w, vma)
+    return v.pgoff + number - v.start
+
+
+@njit(**J)
+def content_index(w, vma, number):
+    """What the page of virtual page `number` is born with: its index, or its file and place there.
+
+    The anonymous copy of a file's page keeps the name of what it was copied from.
+    """
+    v = vma_at(w, vma)
+    if v.flags & VMA_FILE != 0:
+        return v.file << FILE_SHIFT | (v.file_pgoff + number - v.start)
     return v.pgoff + number - v.start
 
 

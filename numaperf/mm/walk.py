@@ -2,8 +2,8 @@
 
 from numba import njit
 
+from numaperf.mm.file_walk import walk_mappings
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.hooks import rmap_walk
 from numaperf.mm.pages import lock_page, put_page, try_get_page
 from numaperf.mm.swap import unlock_swap_page
 from numaperf.mm.tables import page_at
@@ -21,7 +21,7 @@ def walk_locked(w, page, purpose):
     """Walk for a page whose lock and a reference are held; False: the try-lock was contended."""
     me = worker_at(w, w.cpu)
     walk_begin(w)
-    done = rmap_walk(w, page, purpose)
+    done = walk_mappings(w, page, purpose)
     me.visits += me.walk_visits
     if done:
         me.walks += 1

@@ -23,7 +23,7 @@ OPERATIONS = (
     "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
     "migrate", "mremap", "mprotect",
 )  # fmt: skip
-LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
+LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool", "i_mmap")
 WALK_COUNTERS = (
     "walks",
     "visits",
@@ -184,6 +184,10 @@ WALK_SPECS = (
     ("swapped_out", "int", "count", "page frames written to swap and freed", ""),
     ("minor_swap_in", "int", "count", "swap-ins that found the page still in the swap cache", ""),
     ("stale_rows", "int", "count", "rows freed under a reader: must be 0", "lower"),
+    ("file_reads", "int", "count", "pages of files read into the page cache", ""),
+    ("file_faults", "int", "count", "faults that mapped a page-cache page", ""),
+    ("file_copies", "int", "count", "COW faults that copied a page-cache page", ""),
+    ("file_dropped", "int", "count", "clean page-cache pages that reclaim dropped", ""),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )

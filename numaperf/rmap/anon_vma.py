@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from numaperf.mm.file import same_file
 from numaperf.mm.hooks import register_design
 from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import mm_at, page_at, vma_at
@@ -113,7 +114,8 @@ def _mergeable_anon_vma(w, mm, vma):
         near = find_vma(w, mm, number)
         if near != 0 and vma_at(w, near).pgoff - v.pgoff == vma_at(w, near).start - v.start:
             avc = vma_at(w, near).anon_vma_chain
-            if vma_at(w, near).anon_vma != 0 and avc != 0 and avc_at(w, avc).next == 0:
+            single = vma_at(w, near).anon_vma != 0 and avc != 0 and avc_at(w, avc).next == 0
+            if single and same_file(w, near, vma):
                 return vma_at(w, near).anon_vma
     return 0
 

@@ -248,6 +248,7 @@ register_design(
     fork_done=lambda w, parent, child: None,
     split_vma=lambda w, vma, copy: True,
     move_vma=move_vma,
+    anon_pgoff=lambda w, start, pgoff: start,
     unlink_vma=lambda w, vma: None,
     exit_mm=exit_rmap,
     walk=rmap_walk_list,

@@ -320,6 +320,7 @@ register_design(
     fork_done=fork_done,
     split_vma=lambda w, vma, copy: True,
     move_vma=move_vma,
+    anon_pgoff=lambda w, start, pgoff: start,
     unlink_vma=unlink_vma,
     exit_mm=drop_context,
     walk=rmap_walk_context,

@@ -34,7 +34,7 @@ from numba import njit
 
 from numaperf.mm.hooks import register_design
 from numaperf.mm.slab import slab_alloc, slab_free
-from numaperf.mm.tables import mm_at, page_at
+from numaperf.mm.tables import PG_FILE, mm_at, page_at
 from numaperf.mm.teardown import mmget_not_zero, mmput_async, tear_down_dying
 from numaperf.mm.visit import MIGRATE, RESTORE, UNMAP, rmap_one, walk_done
 from numaperf.sync.atoms import peek, poke
@@ -128,7 +128,9 @@ def _new_block(w, page):
 
 @njit(**J)
 def page_add_rmap(w, page, mm, number):
-    """A PTE maps the page: note it behind the others; PTL held."""
+    """A PTE maps the page: note it behind the others; PTL held. Not those of the page cache."""
+    if load(w, page_at(w, page).at_flags) & PG_FILE != 0:
+        return
     lock = lock_of(w, page)
     c = context_at(w, page)
     touch(w, c.addr, 1)
@@ -174,6 +176,8 @@ def _find(w, page, mapping, count):
 @njit(**J)
 def page_remove_rmap(w, page, mm, number):
     """A PTE maps the page no more: the newest mapping moves into its place; PTL held."""
+    if load(w, page_at(w, page).at_flags) & PG_FILE != 0:
+        return
     lock = lock_of(w, page)
     c = context_at(w, page)
     touch(w, c.addr, 1)

@@ -30,8 +30,8 @@ SEGMENT_BYTES = WINDOW * (2 + MM_WINDOWS + DESIGN_WINDOWS)
 
 MAX_WORKERS = 4096
 MAX_NODES = 16
-LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool")
-MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL = numbered(8)
+LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool", "i_mmap")
+MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL, I_MMAP = numbered(9)
 OPERATIONS = (
     "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
     "migrate", "mremap", "mprotect",
@@ -57,6 +57,7 @@ WALK_COUNTERS = (
 COUNTERS = (
     *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
     "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
+    "file_reads", "file_faults", "file_copies", "file_dropped",
 )  # fmt: skip
 
 PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
@@ -96,7 +97,7 @@ WORKER = record(
     (("ticks", len(OPERATIONS)),),
     (("slowest", len(OPERATIONS)),),
     ("home", "role", "cursor", "family", "tree", "began", "ended", "polls"),
-    size=4096,  # pages of its own, so that each worker's row can live on its node
+    size=8192,  # pages of its own, so that each worker's row can live on its node
 )
 # Worker slab words: head, count, live (allocated minus freed here), spare
 STAT_ACQUIRED, STAT_CONTENDED, STAT_WAIT, STAT_HOLD, STAT_SINCE = range(0, 40, 8)

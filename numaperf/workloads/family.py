@@ -90,8 +90,8 @@ def tree_nodes(w):
 
 
 @njit(**J)
-def new_root(w):
-    """A process with background VMAs and the family's VMAs, every page touched; 0: out of rows."""
+def new_process(w):
+    """A process that descends from nobody, with background VMAs; 0: out of rows."""
     run = run_at(w, 0)
     mm = first_mm(w)
     if mm == 0:
@@ -100,6 +100,16 @@ def new_root(w):
         start = (LOW if b & 1 == 0 else HIGH) + (b >> 1) * (BACKGROUND_PAGES + GAP)
         if mmap(w, mm, start, BACKGROUND_PAGES) == 0:
             return 0
+    return mm
+
+
+@njit(**J)
+def new_root(w):
+    """A process with background VMAs and the family's VMAs, every page touched; 0: out of rows."""
+    run = run_at(w, 0)
+    mm = new_process(w)
+    if mm == 0:
+        return 0
     for v in range(run.vmas):
         if mmap(w, mm, vma_start(w, v), run.pages) == 0:
             return 0

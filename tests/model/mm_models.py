@@ -35,6 +35,18 @@ def spawn(room: Room, w: Any, mm: int) -> Generator:
     yield from room.do["exit"](w, child)
 
 
+def beside(room: Room, w: Any, mm: int) -> Generator:
+    """A VMA beside the page's own, where mremap would move to, with a page of its own."""
+    yield from room.do["mmap"](w, mm, ELSEWHERE, 1)
+    yield from room.do["fault"](w, mm, ELSEWHERE, 1)
+
+
+def widen(room: Room, w: Any, mm: int) -> Generator:
+    """The page's VMA goes, and one of two pages comes that nobody has touched."""
+    yield from room.do["munmap"](w, mm, START)
+    yield from room.do["mmap"](w, mm, ELSEWHERE, 2)
+
+
 def page_out(room: Room, w: Any, page: int) -> Generator:
     """Reclaim a page: written to swap, and freed if nobody comes back for it (MADV_PAGEOUT)."""
     if (yield from room.do["isolate_page"](w, page)):
@@ -44,11 +56,16 @@ def page_out(room: Room, w: Any, page: int) -> Generator:
 
 WORDS: dict[str, Callable[..., Generator]] = {
     "begin": begin,
+    "beside": beside,
+    "widen": widen,
+    "guard": lambda room, w, mm: room.do["mprotect"](w, mm, ELSEWHERE, 1, 0),
+    "unguard": lambda room, w, mm: room.do["mprotect"](w, mm, ELSEWHERE, 1, 1),
     "spawn": spawn,
     "exit": lambda room, w, mm: room.do["exit"](w, mm),
     "fork": lambda room, w, mm: room.do["fork"](w, mm),
     "write": lambda room, w, mm: room.do["fault"](w, mm, START, 1),
     "read": lambda room, w, mm: room.do["fault"](w, mm, START, 0),
+    "look_beside": lambda room, w, mm: room.do["fault"](w, mm, ELSEWHERE, 0),
     "munmap": lambda room, w, mm: room.do["munmap"](w, mm, START),
     "move": lambda room, w, mm: room.do["mremap"](w, mm, START, 1, ELSEWHERE),
     "count": lambda room, w, page: room.do["walk"](w, page, int(COUNT)),

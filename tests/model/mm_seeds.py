@@ -193,7 +193,7 @@ MEMORY_MANAGER = {
         "anon_vma",
         "",
         "count page | exit root; tidy; begin",
-        "a free page frame is in use",
+        "references do not add up",
         edits(
             "mm.fault",
             (
@@ -214,10 +214,33 @@ MEMORY_MANAGER = {
         edits(
             "mm.swap_in",
             (
-                "    page = alloc_page(w, index, LOCKED, ONE)\n"
+                "    page = alloc_page(w, NOWHERE, LOCKED, ONE)\n"
                 "    if page == 0:\n        return 0\n",
-                "    page = alloc_page(w, index, 0, ONE)\n    if page == 0:\n        return 0\n"
+                "    page = alloc_page(w, NOWHERE, 0, ONE)\n    if page == 0:\n        return 0\n"
                 "    page_at(w, page).flags = PG_LOCKED\n",
+            ),
+        ),
+    ),
+    "VMAs are merged that were alike before their fault": Seed(
+        "single_anon_vma",
+        "widen root; guard root",
+        "write root | unguard root",
+        "the walk finds other mappings than the page tables have",
+        edits("mm.vma_edit", ("    if not _can_merge(w, vma, above):\n", "    if 0:\n")),
+    ),
+    "the index of a swapped-in page is that of the fault that read it": Seed(
+        "single_anon_vma",
+        "beside root; pageout page",
+        "read root | read root; pageout copy; look_beside root",
+        "the walk finds other mappings than the page tables have",
+        edits(
+            "mm.swap_in",
+            ("def _read_back(w, slot):", "def _read_back(w, slot, index):"),
+            ("alloc_page(w, NOWHERE, LOCKED", "alloc_page(w, index, LOCKED"),
+            ("        p.index = linear_page_index(w, vma, number)  #", "        #"),
+            (
+                "_read_back(w, slot)\n    if",
+                "_read_back(w, slot, linear_page_index(w, vma, number))\n    if",
             ),
         ),
     ),

@@ -16,7 +16,7 @@ from model_source import Kernel, Source
 from model_states import Local, Space, Violation, Words
 
 from numaperf.sync.atoms import FUTEX_WAIT
-from numaperf.sync.layout import PARK, SPIN, TABLES, Table
+from numaperf.sync.layout import PARK, SPIN, TABLES, WINDOW, Table
 from numaperf.sync.world import World
 
 MEASURED = "numaperf.sync.measured"
@@ -130,7 +130,7 @@ class Machine:
             return str(address)
         for table in filter(self.has, TABLES.values()):
             row, at = divmod(address - table.offset, table.dtype.itemsize)
-            if 0 <= row < 1 << 20:
+            if address // WINDOW == table.window and 0 <= row < 1 << 20:
                 names = [n for n in table.dtype.names if table.dtype.fields[n][1] <= at]
                 inside = at - table.dtype.fields[names[-1]][1]
                 return f"{table.name}[{row}].{names[-1]}" + (f"+{inside}" if inside else "")

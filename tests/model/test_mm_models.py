@@ -42,6 +42,30 @@ RACES = {
     "a new page against a walk": ("", "count page | exit root; tidy; begin"),
     "a swapped-in page against a walk": ("child", "count page | pageout page; tidy; read child"),
 }  # fmt: skip
+#: Threads of one process. A page is the root's; `widen` puts it into a VMA of two pages.
+THREADS = {
+    # a fault comes with a swap entry whose slot is another page's by now
+    "swap-in against a slot reused": (
+        "beside root; pageout page", "read root | read root; pageout copy; look_beside root",
+    ),
+    "swap-in against swap-in": ("child; pageout page", "read root | write root"),
+    "swap-in against mremap": ("child; unmap page", "read root | move root"),
+    "first touch against first touch": ("widen root; guard root", "write root | write root"),
+    "first touch against a merge": ("widen root; guard root", "write root | unguard root"),
+    "first touch against fork": ("widen root; guard root", "write root | fork root"),
+    "COW fault against a split": ("widen root; write root; child", "write root | guard root"),
+    "COW fault against COW fault": ("child", "write root | write root"),
+    "COW fault against munmap": ("child", "write root | munmap root"),
+    "reclaim against a split": ("widen root; write root; child", "unmap page | guard root"),
+    "reclaim against a merge": (
+        "widen root; write root; guard root; child", "unmap page | unguard root",
+    ),
+    "migration against a split": ("widen root; write root; child", "migrate page | guard root"),
+    "migration against a merge": (
+        "widen root; write root; guard root; child", "migrate page | unguard root",
+    ),
+    "migration against mremap": ("child", "migrate page | move root"),
+}  # fmt: skip
 #: What every design must pass in the suite; the two that are compared pass all.
 CORE = (
     "walk against fork", "migration against fork", "walk against exit", "unmap against exit",
@@ -62,12 +86,21 @@ LARGE = {
     "two writers and reclaim": ("child", "write root | write child | unmap page"),
     "walk, fork and exit, rows reused": ("child", "unmap page | fork root | exit child; tidy"),
     "migration, fork and exit": ("child", "migrate page | fork root | exit child"),
+    "swap-in, COW fault and reclaim": (
+        "child; unmap page", "read root | write root | unmap page",
+    ),
+    "COW fault, reclaim and mremap": ("child", "write root | unmap page | move root"),
+    "COW fault, migration and a merge": (
+        "widen root; write root; guard root; child", "write root | migrate page | unguard root",
+    ),
     "swap-in, reclaim and fork": (
         "child; unmap page; read child", "unmap page | read root | fork root",
     ),
     "mremap, reclaim and fork": ("child", "move child | unmap page | fork child"),
     "fork against fork": ("child", "fork root | fork child"),
 }  # fmt: skip
+
+EVERY = RACES | {f"threads: {name}": race for name, race in THREADS.items()} | THREE
 
 
 def models(designs: list[str], *wanted: str) -> list[tuple[str, str]]:
@@ -90,6 +123,14 @@ def test_two_workers(explored, design, name):
     assert outcome.ends >= 1 and outcome.states > 10
 
 
+@pytest.mark.parametrize("name", THREADS)
+@pytest.mark.parametrize("design", (*COMPARED, "single_anon_vma"))
+def test_two_threads_of_a_process(explored, design, name):
+    outcome = look(explored, design, "as-proposed", *THREADS[name])
+    assert outcome.problem == ""
+    assert outcome.ends >= 1 and outcome.states > 10
+
+
 @pytest.mark.parametrize("name", FINE)
 @pytest.mark.parametrize("design", COMPARED)
 def test_two_workers_with_fine_locks(explored, design, name):
@@ -103,10 +144,10 @@ def test_three_workers(explored, design, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", RACES | THREE)
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("design", SOUND)
 def test_every_variant(explored, design, name):
-    assert look(explored, design, "as-proposed", *(RACES | THREE)[name]).problem == ""
+    assert look(explored, design, "as-proposed", *EVERY[name]).problem == ""
 
 
 @pytest.mark.long

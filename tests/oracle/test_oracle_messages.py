@@ -1,7 +1,8 @@
 """Each thing the oracle can say, said: the shipped kernels' tables corrupted from Python.
 
 The family: a parent with eight pages and a page in the swap cache; its child has written page 1,
-so that both have a copy, and shares the rest. All of it passes until one word is changed.
+so that both have a copy, and shares the rest. The parent maps a file, too. All of it passes until
+one word is changed.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from numaperf.mm.tables import (
 from numaperf.sync.layout import SLABS
 
 START, PAGES, SWAPPED, WRITTEN, SHARED = 4096, 8, 0, 1, 2  # 4096: the first of a page table
+IN_FILE = 64  # where the parent maps a file
 
 
 class Family(Single):
@@ -37,13 +39,21 @@ class Family(Single):
             self.write(self.parent, START + number)
         self.child = self.fork(self.parent)
         self.write(self.child, START + WRITTEN)
-        self.exit(self.fork(self.parent))  # leaves rows free of every kind but frames
+        self.file = self.new_file(2)  # page 1 stays in the page cache, and nobody maps it
+        reader = self.fork(self.parent)
+        self.mmap_file(reader, self.file, START + IN_FILE, 2)
+        self.read(reader, START + IN_FILE + 1)
+        self.exit(reader)  # leaves rows free of every kind but frames
+        self.mmap_file(self.parent, self.file, START + IN_FILE, 2)
+        self.read(self.parent, START + IN_FILE)
         self.quiesce()
         self.cached = self.page(self.parent, START + SWAPPED)
         unmap_to_swap_cache(self.w, self.cached, 0)
         self.slot = int(self.row("page", self.cached)["private"])
         self.shared = self.page(self.child, START + SHARED)
         self.own = self.page(self.child, START + WRITTEN)
+        self.of_file = self.page(self.parent, START + IN_FILE)
+        self.unmapped = int(self.row("file", self.file)["slot"][1])
 
     def row(self, table: str, number: int):
         """A row to read and to write."""
@@ -227,7 +237,36 @@ def migration_entry_left(f: Family):
     return f.shared, START + SHARED
 
 
+def writable_though_of_a_file(f: Family):
+    """A page of the page cache can be written through a private mapping."""
+    f.entries(f.parent)[IN_FILE] |= PTE_WRITE
+    return f.of_file, 1
+
+
+def unknown_to_the_file(f: Family):
+    """The walk for a page-cache page finds no VMA of the file."""
+    f.row("file", f.file)["head"] = 0
+    return f.of_file, 0
+
+
+def not_in_the_page_cache(f: Family):
+    """The file has another page there, or none."""
+    f.row("file", f.file)["slot"][1] = 0
+    return f.unmapped, f.file
+
+
+def changed_in_the_page_cache(f: Family):
+    """An unmapped page is not what the file holds there."""
+    f.row("frame", f.unmapped)["word"][BIRTH_WORD] += 256
+    return f.unmapped, f.file
+
+
 CORRUPTIONS = [
+    (13, writable_though_of_a_file),
+    (5, unknown_to_the_file),
+    (16, not_in_the_page_cache),
+    (16, changed_in_the_page_cache),
+    (4, one_word("page", "of_file", "refcount", 2)),
     (15, migration_entry_left),
     (12, counting_free_frame("mapcount")),
     (12, counting_free_frame("refcount")),

@@ -74,5 +74,6 @@ SHOWN: dict[str, Callable[[Row], bool]] = {
     "prefork": lambda row: row["cow_count"] < 8 * 2 * row["fork_count"],
     "respawn": lambda row: row["walks"] == row["walk_count"],
     "van_riel": lambda row: row["useful"] == row["walks"] > 0,
+    "file_cow": lambda row: 0 < row["file_copies"] <= row["cow_count"],
     "swap_tree": lambda row: row["swapped_out"] > 0 and row["minor_swap_in"] > 0,
 }

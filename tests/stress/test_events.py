@@ -7,9 +7,10 @@ from stress_cells import operations
 from numaperf.discover import variants
 from numaperf.engine.events import events_of, roles_of, what_did_not_happen
 from numaperf.results.schema import OPERATIONS
+from numaperf.sync.layout import COUNTERS
 
 WORKLOADS = tuple(variants("workloads"))
-ALL_HAPPENED = {f"{name}_count": 3 for name in OPERATIONS}
+ALL_HAPPENED = {f"{name}_count": 3 for name in OPERATIONS} | dict.fromkeys(COUNTERS, 3)
 
 
 def everybody(workload):
@@ -27,6 +28,9 @@ def test_a_row_without_one_of_its_events_fails(name):
         for missing in (0, None):
             row = ALL_HAPPENED | {f"{event}_count": missing}
             assert what_did_not_happen(workload, roles, row) == f"no {event} happened in the window"
+    for counter in getattr(workload, "COUNTED", ()):
+        said = what_did_not_happen(workload, roles, ALL_HAPPENED | {counter: 0})
+        assert said == f"{counter} is 0: what it counts did not happen in the window"
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -24,14 +24,14 @@ from numaperf.mm.fault import fault
 from numaperf.mm.fork import fork
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.pages import drain_free_batch
-from numaperf.mm.reclaim import unmap_page
+from numaperf.mm.reclaim import page_out
 from numaperf.mm.slab import drain_limbo
 from numaperf.mm.teardown import exit_mm, tear_down_dying
 from numaperf.sync.atoms import ticks
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import WAITS
 from numaperf.workloads.family import WRITE
-from numaperf.workloads.targets import page_of
+from numaperf.workloads.targets import present_page
 
 START = 1 << 24
 FORKER, WALKER = 0, 1  # workers
@@ -54,11 +54,15 @@ def fork_until(w, mm, deadline):
 
 @njit(**ENTRY)
 def walk_until(w, mm, start, pages, deadline):
-    """Unmap pages into the swap cache and write them back again, until `deadline`; how many."""
+    """Page out pages and write them again, until `deadline`; how many."""
     count = 0
     while ticks() < deadline:
+        drain_lru_batch(w)
         for number in range(start, start + pages):
-            unmap_page(w, page_of(w, mm, number), 0)
+            page = present_page(w, mm, number)
+            if page != 0:
+                page_out(w, page)
+        drain_free_batch(w)
         for number in range(start, start + pages):
             fault(w, mm, number, WRITE)
         count += pages

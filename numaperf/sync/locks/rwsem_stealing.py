@@ -43,7 +43,7 @@ BUSY = CLOSED | READING
 # RWSEM_WAIT_TIMEOUT is 4 ms: of a 2.5 GHz TSC, or of the 1 GHz timer that aarch64 has since v8.6
 HANDOFF_TICKS = 10_000_000 if MACHINE == "x86_64" else 4_000_000
 NO_SPINS = np.int64(0)  # relax: never give way
-SPIN_TICKS = HANDOFF_TICKS // 400  # 10 us: rwsem_rspin_threshold for one reader
+SPIN_TICKS = HANDOFF_TICKS * 21 // 8000  # 10.5 us: rwsem_rspin_threshold beside one reader
 
 
 class RwsemStealing(NamedTuple):
