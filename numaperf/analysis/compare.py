@@ -2,7 +2,8 @@
 
 A verdict needs significance (Mann-Whitney, corrected after Holm over all pairs) AND an effect of
 at least 5 %. `ratio` above 1 is always better for the candidate, whatever the metric. Below 6
-invocations a side there is a ratio and its range, the verdict "too few" and no winner.
+invocations a side there is a ratio and its range, the verdict "too few" and no winner. Beside the
+verdict on time stands what the candidate does with memory: who wins by spending it looks like it.
 """
 
 import math
@@ -11,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from numaperf import discover
-from numaperf.analysis import ranks
+from numaperf.analysis import costs, ranks
+from numaperf.analysis.costs import Both, Memory
 from numaperf.analysis.derived import Measure, measure
 from numaperf.analysis.matching import Match, Table, cells_by, match, same_placement
 from numaperf.analysis.reasons import Fact, facts
@@ -27,20 +29,12 @@ WINS, LOSES, SAME, FEW = "wins", "loses", "~", "too few"
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Median peak bytes of the design's objects on both sides; ratio is candidate / baseline."""
-
-    base: float | None
-    other: float | None
-    ratio: float | None
-
-
-@dataclass(frozen=True)
 class Pair:
     """One candidate cell against its baseline; `where` holds the axes both share.
 
     `low` and `high` are the 95 % interval of `ratio`, or its range where `interval` says "range";
     `p` is as measured, `p_corrected` after Holm; None where there were too few invocations.
+    `price` is what the candidate does with memory, or empty where that is not worth a word.
     """
 
     where: dict[str, Any]
@@ -55,11 +49,18 @@ class Pair:
     p: float | None
     p_corrected: float | None
     verdict: str
+    price: str
     memory: Memory
+    latency: dict[str, Both]
     facts: tuple[Fact, ...]
     warnings: tuple[str, ...]
     caveats: tuple[str, ...]
     failed: int
+
+    @property
+    def outcome(self) -> str:
+        """Time and memory in one: "wins, pays 1.8x memory", "loses, saves 40 % memory", "wins"."""
+        return f"{self.verdict}, {self.price}" if self.price else self.verdict
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -100,6 +101,7 @@ class Comparison:
         whole = asdict(self)
         for pair, text in zip(self.pairs, whole["pairs"], strict=True):
             text["reasons"] = list(pair.reasons)
+            text["outcome"] = pair.outcome
             for name in ("ratio", "low", "high"):
                 text[name] = _finite(text[name])
             text["memory"]["ratio"] = _finite(pair.memory.ratio)
@@ -209,7 +211,6 @@ def _pair(one: Match, asked: Measure) -> Pair | None:
     span = ranks.ratio_interval if enough else ranks.ratio_range
     low, high = (span(worse.values, better.values) if base.n and other.n else None) or (None, None)
     p = ranks.mann_whitney(mine.values, theirs.values) if enough else None
-    memory = one.base.median("design_peak_bytes"), one.other.median("design_peak_bytes")
     told = [
         f"{value}: {warning}"
         for value, summary in ((one.baseline, base), (one.candidate, other))
@@ -228,7 +229,9 @@ def _pair(one: Match, asked: Measure) -> Pair | None:
         p=p,
         p_corrected=None,
         verdict=FEW,
-        memory=Memory(*memory, ranks.over(memory[1], memory[0])),
+        price="",
+        memory=costs.memory(one.base, one.other),
+        latency=costs.latency(one.base, one.other),
         facts=facts(one.base, one.other),
         warnings=(*one.warnings, *told),
         caveats=_caveats(one),
@@ -283,7 +286,8 @@ def _verdict(pair: Pair, corrected: float, tests: int, alpha: float, min_effect:
             word = LOSES
     elif ranks.smallest_p(pair.base.n, pair.other.n) * tests >= alpha:
         word = FEW
-    return replace(pair, p_corrected=corrected, verdict=word)
+    price = "" if word == FEW else costs.price(pair.memory.ratio, min_effect)
+    return replace(pair, p_corrected=corrected, verdict=word, price=price)
 
 
 def _one_position(pairs: list[Pair], by: str) -> list[str]:

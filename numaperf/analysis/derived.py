@@ -57,6 +57,7 @@ def _given_up(row: Row) -> float | None:
     return _over(row.get("trylock_failures"), _sum(row, ("trylock_failures", "walks")))
 
 
+_NOW = (*(f"{kind}_bytes" for kind in schema.DESIGN_KINDS), "deferred_bytes")
 _PEAKS = (*(f"{kind}_peak_bytes" for kind in schema.DESIGN_KINDS), "deferred_bytes")
 
 
@@ -103,6 +104,12 @@ _SPECS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
         _ratio("voluntary_switches", "ops_done"),
     ),
     ("remote_copy_share", "share", "frames copied between nodes", _remote),
+    (
+        "design_bytes",
+        "bytes",
+        "bytes of the design's objects at the end, those waiting for a grace period included",
+        lambda row: _sum(row, _NOW),
+    ),
     (
         "design_peak_bytes",
         "bytes",

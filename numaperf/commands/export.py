@@ -20,13 +20,14 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="Say what was written as JSON.")] = False,
 ) -> None:
     """Write all rows of a results folder as Parquet, CSV or JSON."""
+    from numaperf.analysis.derived import DERIVED
     from numaperf.commands._talk import data, data_json, talk
     from numaperf.results import export as exporting
     from numaperf.results.store import Store
 
     store = Store.open(results)
     axes = tuple(axis.strip() for axis in partition.split(",") if axis.strip())
-    written = exporting.export(store, to, out, axes, force)
+    written = exporting.export(store, to, out, axes, force, DERIVED.values())
     missing = len(store.missing())
     if missing:
         talk(f"{missing} of {len(store.planned)} invocations are missing in {results}")

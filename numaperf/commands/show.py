@@ -9,12 +9,16 @@ import typer
 def show(
     results: Annotated[Path, typer.Argument(help="A results folder.", metavar="RESULTS")],
     cell: Annotated[str, typer.Option(help="A cell's id, or its first digits.", metavar="ID")] = "",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="All cells as one flat Markdown table.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """Show results. Exit 7 if a cell failed its check."""
     from numaperf.analysis.samples import check_failed, group, plural
     from numaperf.commands._talk import data, data_json, talk
     from numaperf.errors import CheckFailed
+    from numaperf.report import markdown as flat
     from numaperf.report import tables
     from numaperf.results.export import plain
     from numaperf.results.store import Store
@@ -34,7 +38,12 @@ def show(
         if missing:
             talk(f"{missing} of {len(store.planned)} invocations are missing: "
                  f"numaperf sweep --resume --out {results} completes them")  # fmt: skip
-        data(tables.cell(group(rows)[0]) if cell else tables.summary(rows))
+        if markdown:
+            data(flat.table(rows))
+        elif cell:
+            data(tables.cell(group(rows)[0]))
+        else:
+            data("\n\n".join((tables.summary(rows), tables.costs(rows))).rstrip())
     failed = sum(check_failed(row) for row in rows)
     if failed:
         raise CheckFailed(

@@ -124,6 +124,11 @@ class Figures:
                 each[kind] = {"peak_objects": peak, "bytes_each": size}
         frames = sum(self.segment.live(i) for i, name in enumerate(SLABS) if name[:6] == "frame_")
         columns |= _objects("frame", frames, frames, 4096)
+        beside = getattr(design, "INLINE_BYTES", 0)  # that a design adds to every page frame
+        if beside:
+            each["beside_frame"] = {"peak_objects": frames, "bytes_each": beside}
+            for name, value in _objects(OTHER, frames, frames, beside).items():
+                columns[name] += value
         return columns | {"deferred_bytes": waiting, "objects": json.dumps(each)}
 
 

@@ -68,7 +68,8 @@ def _size(pairs: Sequence[Pair]) -> str:
         spread = f"{times(min(ratios))} to {times(max(ratios))}"
         text = f"{times(statistics.median(ratios))} at the median ({spread})"
     memory = [pair.memory.ratio for pair in pairs if pair.memory.ratio is not None]
-    return text + (f" with {times(statistics.median(memory))} the peak memory" if memory else "")
+    word = "paying" if any(pair.price.startswith("pays") for pair in pairs) else "with"
+    return text + (f" {word} {times(statistics.median(memory))} the peak memory" if memory else "")
 
 
 def _why(decided: Sequence[Pair]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from numaperf.analysis.compare import LOSES, WINS, Comparison, Pair
+from numaperf.analysis.costs import PER
 from numaperf.analysis.samples import Group, Row, group
 from numaperf.report import figures
 from numaperf.report.grid import Line, colored, grid, page_width, red, wrapped
@@ -26,6 +27,22 @@ SUMMARY_HEADS = (
 )
 #: With more decided pairs than this, reasons of single pairs are left to --json.
 SHOWN_REASONS = 4
+COST_HEADS = (
+    "p50",
+    "p99",
+    "KiB at\nthe end",
+    "peak\nKiB",
+    "bytes/\nprocess",
+    "bytes/\nVMA",
+    "bytes/\npage",
+)
+COST_METRICS = (
+    "p50_ns",
+    "p99_ns",
+    "design_bytes",
+    "design_peak_bytes",
+    *(f"design_bytes_per_{what}" for what in PER),
+)
 PAIR_AXES = ("design", "lock_model", "lock", "placement", "mode", "workers")
 
 
@@ -54,6 +71,40 @@ def summary(rows: Iterable[Row], *, color: bool | None = None, width: int | None
     return "\n".join([table, *_doubts(groups, color, width)])
 
 
+def costs(rows: Iterable[Row], *, color: bool | None = None, width: int | None = None) -> str:
+    """Latency beside memory, a line a cell: the design's objects at the kernel's sizes.
+
+    Medians of the KiB at the end and at the peak, and of the peak's bytes for each process, VMA and
+    page frame alive.
+    """
+    groups = group(rows)
+    if not groups:
+        return ""
+    hidden, told = _locks_of_designs(groups)
+    lines = [
+        Line(
+            {axis: value for axis, value in one.axes.items() if axis not in hidden},
+            _cost_texts([one.median(name) for name in COST_METRICS]),
+            bool(one.failed),
+        )
+        for one in groups
+    ]
+    color = colored() if color is None else color
+    width = page_width() if width is None else width
+    table = grid(lines, SUMMARY_AXES, COST_HEADS, above=told, color=color, width=width)
+    return f"latency, and memory of the design's objects\n\n{table}"
+
+
+def _cost_texts(values: Sequence[float | None]) -> tuple[str, ...]:
+    """Two times, then bytes as KiB, then three bytes each."""
+    times, sizes, per = values[:2], values[2:-3], values[-3:]
+    return (
+        *map(figures.nanoseconds, times),
+        *map(figures.kib, sizes),
+        *map(figures.scaled, per),
+    )
+
+
 def _locks_of_designs(groups: Sequence[Group]) -> tuple[tuple[str, ...], str]:
     """Where each design ran one lock, say so once instead of splitting the table by lock."""
     locks: dict[str, set[str]] = {}
@@ -76,18 +127,20 @@ def _summary_texts(one: Group) -> tuple[str, ...]:
         figures.percent(one.median("wasted_share")),
         figures.percent(one.median("rmap_contended_share")),
         figures.kib(one.median("design_peak_bytes")),
-        _check(one),
-        _verdict(one),
+        check(one),
+        verdict(one),
     )
 
 
-def _check(one: Group) -> str:
+def check(one: Group) -> str:
+    """passed, FAILED or not run."""
     if one.failed:
         return "FAILED"
     return "passed" if one.counted else "not run"
 
 
-def _verdict(one: Group) -> str:
+def verdict(one: Group) -> str:
+    """stable or noisy; what became of a cell without a row that counts."""
     if not one.counted:
         row = (*one.lost, *one.failed)[-1]
         return row["verdict"] or "-" if row["status"] == "ok" else row["status"]
@@ -119,7 +172,7 @@ def comparison(result: Comparison, *, color: bool | None = None, width: int | No
     )
     parts = [wrapped(head, width), ""]
     if result.pairs:
-        parts += [_pair_table(result, color, width), ""]
+        parts += [_pair_table(result, color, width), "", _both_sides(result, color, width), ""]
     told = [f"why: {text}" for text in _why(result)]
     told += [f"note: {note}" for note in result.notes]
     told += [f"warning: {text}" for text in _warnings(result)]
@@ -143,7 +196,7 @@ def _pair_table(result: Comparison, color: bool, width: int) -> str:
                 _interval(pair, all_ranges),
                 figures.NONE if pair.p_corrected is None else f"{pair.p_corrected:.2g}",
                 figures.times(pair.memory.ratio),
-                pair.verdict,
+                pair.outcome,
             ),
             bool(pair.failed),
         )
@@ -153,6 +206,22 @@ def _pair_table(result: Comparison, color: bool, width: int) -> str:
     span = "range" if all_ranges else "95 %\ninterval"
     heads = (result.baseline, other, "ratio", span, "p", "peak\nmemory", "verdict")
     return grid(lines, (*PAIR_AXES, "candidate"), heads, color=color, width=width)
+
+
+def _both_sides(result: Comparison, color: bool, width: int) -> str:
+    """Latency and memory of the baseline and of each candidate, a line a side."""
+    lines: dict[tuple[str, ...], Line] = {}
+    for pair in result.pairs:
+        for side, name in enumerate((pair.baseline, pair.candidate)):
+            both = (*pair.latency.values(), (pair.memory.base, pair.memory.other),
+                    *pair.memory.per.values())  # fmt: skip
+            texts = _cost_texts([values[side] for values in both])
+            key = (name, *map(str, pair.where.values()))
+            lines[key] = Line(pair.where | {result.by: name}, texts, bool(pair.failed))
+    axes = (*PAIR_AXES, result.by) if result.by not in PAIR_AXES else PAIR_AXES
+    heads = (*COST_HEADS[:2], *COST_HEADS[3:])
+    table = grid(list(lines.values()), axes, heads, color=color, width=width)
+    return table[table.index("\n\n") + 2 :] if table.startswith("the same") else table
 
 
 def _why(result: Comparison) -> list[str]:
@@ -222,16 +291,16 @@ def cells_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     metrics = (
-        "ops_per_s", "p99_ns", "visits_per_walk", "wasted_share", "rmap_contended_share",
-        "design_peak_bytes",
+        "ops_per_s", "visits_per_walk", "wasted_share", "rmap_contended_share",
+        "false_promotion_share", *COST_METRICS,
     )  # fmt: skip
     return [
         {
             "cell_id": one.cell_id,
             **one.axes,
             "invocations": len(one.counted),
-            "check": _check(one).lower(),
-            "verdict": _verdict(one),
+            "check": check(one).lower(),
+            "verdict": verdict(one),
             "warnings": list(one.warnings),
             **{name: _figures(asdict(one.sample(name).summary())) for name in metrics},
         }

@@ -11,8 +11,9 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numaperf.errors import UsageError
 from numaperf.results import schema
@@ -21,6 +22,16 @@ from numaperf.results.store import Store
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+class Measure(Protocol):
+    """A value made of several columns of one row."""
+
+    name: str
+    unit: str
+    meaning: str
+    read: Callable[[dict[str, Any]], float | None]
+
 
 FORMATS = ("parquet", "csv", "json")
 
@@ -37,19 +48,21 @@ def export(
     target: Path | None = None,
     partition: tuple[str, ...] = (),
     force: bool = False,
+    measures: Iterable[Measure] = (),
 ) -> list[Path]:
     """Write all rows; returns the files written, whole or none.
 
-    `partition` names axes: `target` becomes a folder with AXIS=VALUE folders in it (Parquet
-    only). Raises UsageError for an unknown format or axis and for a target that exists (unless
-    `force`), EnvironmentRefused where it cannot be written.
+    `measures` become further columns, behind those of the schema. `partition` names axes: `target`
+    becomes a folder with AXIS=VALUE folders in it (Parquet only). Raises UsageError for an unknown
+    format or axis and for a target that exists (unless `force`), EnvironmentRefused where it cannot
+    be written.
     """
     _check(to, partition)
     target = default_target(store, to) if target is None else Path(target)
     extra = [_beside(target)] if to == "csv" else []
     for path in (target, *extra):
         _may_write(path, force, folder=bool(partition))
-    table = store.table()
+    table = _measured(store.table(), measures)
     remove_stale(target.parent)
     if partition:
         return _write_folders(table, target, partition)
@@ -62,6 +75,19 @@ def export(
     else:
         write_whole(target, (to_csv(table) if to == "csv" else to_json(table)).encode())
     return [target, *extra]
+
+
+def _measured(table: "pyarrow.Table", measures: Iterable[Measure]) -> "pyarrow.Table":
+    """The table with a column for each measure, its unit and meaning with it."""
+    import pyarrow as pa
+
+    rows = table.to_pylist()
+    for one in measures:
+        about = {"unit": one.unit, "meaning": one.meaning}
+        field = pa.field(one.name, pa.float64(), metadata=about)
+        values = [one.read(row) for row in rows]
+        table = table.append_column(field, pa.array(values, pa.float64()))
+    return table
 
 
 def _check(to: str, partition: tuple[str, ...]) -> None:
@@ -121,15 +147,18 @@ def to_json(table: "pyarrow.Table", rows: bool = True) -> str:
         "metadata": {
             name: json.loads(text) if name in parsed else text for name, text in stored.items()
         },
-        "columns": [
-            {"name": column.name, "type": column.type, "unit": column.unit,
-             "meaning": column.meaning}
-            for column in schema.COLUMNS.values()
-        ],
-    }  # fmt: skip
+        "columns": [_column(field) for field in table.schema],
+    }
     if rows:
         whole["rows"] = plain(table.to_pylist())
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+
+
+def _column(field: "pyarrow.Field") -> dict[str, str]:
+    declared = schema.COLUMNS.get(field.name)
+    kind = declared.type if declared else "float"
+    about = {name: field.metadata[name.encode()].decode() for name in ("unit", "meaning")}
+    return {"name": field.name, "type": kind, **about}
 
 
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

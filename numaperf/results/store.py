@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numaperf.discover import kernel_sources
 from numaperf.errors import (
     EnvironmentRefused,
     Incomplete,
@@ -35,18 +36,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Key = tuple[str, int]
 
-PACKAGE = Path(__file__).parent.parent
-#: Rooms whose sources become kernels.
-KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads")
 DONE = ("ok", "failed")
 
 
 def kernel_code() -> str:
     """16 hex digits over the sources of all kernels; two results with other code are unlike."""
     digest = hashlib.sha256()
-    for room in KERNEL_ROOMS:
-        for path in sorted((PACKAGE / room).rglob("*.py")):
-            digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
+    for name, path in kernel_sources():
+        digest.update(f"{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

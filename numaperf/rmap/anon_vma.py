@@ -57,6 +57,7 @@ ALLOCATE_BEFORE, KEEP_OWNER, NO_REUSE = 1, 2, 4  # bits of VARIANT
 OBJECTS = {"anon_vma": ("design_0", 104), "anon_vma_chain": ("design_1", 64)}
 SLABS = (("anon_vma", "link", 0), ("anon_vma_chain", "vma", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+TYPE_SAFE = ("anon_vma",)  # its rows may be read while free: readers look again
 
 
 class AnonVma(NamedTuple):

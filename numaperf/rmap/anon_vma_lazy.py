@@ -67,6 +67,7 @@ CAVEAT = ""
 OBJECTS = {"anon_vma": ("design_0", 104), "anon_vma_chain": ("design_1", 64)}
 SLABS = (("anon_vma", "link", 0), ("anon_vma_chain", "vma", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+TYPE_SAFE = ("mm", "anon_vma")  # a page may name an mm that is gone: it "maps it nowhere"
 
 TAG = 1 << 62  # of a page's word: it is a place, mm << MM_SHIFT | virtual page
 MM_SHIFT = 36

@@ -62,6 +62,7 @@ CAVEAT = "a file's tree over anonymous pages: a reference, not a proposal"
 OBJECTS = {"file_mapping": ("design_0", 192), "vma_tree_link": ("design_1", 0)}
 SLABS = (("anon_vma", "link", 0), ("anon_vma_chain", "vma", 1))
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+TYPE_SAFE = ("anon_vma",)
 
 
 class FileMapping(NamedTuple):

@@ -25,7 +25,7 @@ Left out: NULL entries that reclaim left in the chain.
 
 Memory: a page's row is a cache line of its own beside struct page (INLINE_BYTES a page, mapped or
 not: a lock of up to three words, count, chain, and INLINE mappings); more mappings take blocks of
-64 bytes with 7 each. The rows are there for every page frame and are not counted as objects.
+64 bytes with 7 each. A row is there for every page frame in use, and is counted as memory.
 """
 
 from typing import NamedTuple

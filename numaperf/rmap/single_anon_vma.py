@@ -46,6 +46,7 @@ CAVEAT = ""
 OBJECTS = {"anon_vma": ("design_0", 24)}  # spinlock and list head, 2.6.7 on 64 bits
 SLABS = (("family_anon_vma", "link", 0),)
 LOCK_ORDER = ("mmap", "page", "rmap", "ptl")
+TYPE_SAFE = ("family_anon_vma",)
 
 FAMILY = record((("lock", 8),), ("head", "tail", "serial", "link"))
 SLAB_FAMILY = SLAB_DESIGN

@@ -14,8 +14,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent
-KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads")  # engine/ has kernels that no kernel calls
+from numaperf.discover import kernel_sources
+
 KEEP_CACHES = 4
 
 ENTRY = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -26,10 +26,9 @@ OV = {"jit_options": {"nogil": True, "error_model": "numpy"}}
 def kernel_code() -> str:
     """16 hex digits over every kernel source and Numba's version: equal codes, equal kernels."""
     digest = hashlib.sha256(version("numba").encode())
-    for room in KERNEL_ROOMS:
-        for path in sorted((PACKAGE / room).rglob("*.py")):
-            digest.update(path.relative_to(PACKAGE).as_posix().encode())
-            digest.update(path.read_bytes())
+    for name, path in kernel_sources():  # engine/ has kernels that no kernel calls
+        digest.update(name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

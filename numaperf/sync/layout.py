@@ -127,7 +127,9 @@ def table(name: str, window: int, dtype: np.dtype, meaning: str):
     """Declare a table and return its row reader `at(w, index)`."""
     if window >= SEGMENT_BYTES // WINDOW:
         raise ValueError(f"table {name}: window {window} lies outside the segment")
-    TABLES[name] = declared = Table(name, window, dtype, meaning)
+    declared = Table(name, window, dtype, meaning)
+    if TABLES.setdefault(name, declared) != declared:
+        raise ValueError(f"table {name} is declared twice, differently: give one another name")
     return row_reader(name, dtype, declared.offset)
 
 

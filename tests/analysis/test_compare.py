@@ -142,6 +142,49 @@ def test_time_and_memory_stand_side_by_side_with_reasons_and_caveat():
     assert plain.caveats == () and plain.reasons == ()
 
 
+@pytest.mark.parametrize(
+    ("rate", "peak", "word"),
+    [
+        (1.4e5, 2024 * 1.8, "wins, pays 1.8x memory"),
+        (1.4e5, 2024 * 1.06, "wins, pays 1.06x memory"),
+        (1.4e5, 2024 * 1.04, "wins"),
+        (1.4e5, 2024 * 0.96, "wins"),
+        (1.4e5, 2024 * 0.5, "wins, saves 50 % memory"),
+        (0.7e5, 2024 * 0.5, "loses, saves 50 % memory"),
+        (0.7e5, 2024 * 3, "loses, pays 3x memory"),
+        (1.0e5, 2024 * 3, "~, pays 3x memory"),
+        (1.0e5, 0, "~, saves 100 % memory"),
+    ],
+)
+def test_the_outcome_says_what_the_candidate_does_with_memory(rate, peak, word):
+    rows = duel(two=rate, lean=LEAN | {"cow_context_peak_bytes": int(peak)})
+    pair = only(compare(rows, "design"))
+    assert pair.outcome == word
+    told = compare(rows, "design").to_dict()["pairs"][0]
+    assert (told["outcome"], told["verdict"]) == (word, word.split(",")[0])
+    turned = only(compare(rows, "design", baseline="cow_context"))
+    assert turned.outcome.startswith({"wins": "loses", "loses": "wins"}.get(pair.verdict, "~"))
+
+
+def test_too_few_invocations_name_no_price_and_memory_from_nothing_is_paid():
+    assert only(compare(duel(n=3), "design")).outcome == "too few"
+    rows = duel(lean={"anon_vma_peak_bytes": 0, "anon_vma_chain_peak_bytes": 0})
+    assert only(compare(rows, "design")).outcome == "wins, saves 100 % memory"
+    turned = compare(rows, "design", baseline="cow_context")
+    assert only(turned).outcome == "loses, pays all the memory"
+    assert json.loads(json.dumps(turned.to_dict(), allow_nan=False))
+
+
+def test_bytes_for_each_process_vma_and_page_and_latency_of_both_sides():
+    more = {"mm_peak_objects": 9, "vma_peak_objects": 44, "frame_peak_objects": 16, "p50_ns": 800.0}
+    pair = only(compare([row | more for row in duel()], "design"))
+    assert pair.memory.per["process"] == (2024 / 9, 96)
+    assert pair.memory.per["vma"] == (46, 864 / 44)
+    assert pair.memory.per["page"] == (126.5, 54)
+    assert pair.latency == {"p50_ns": (800, 800), "p99_ns": (12_000, 12_000)}
+    assert only(compare(duel(), "design")).memory.per["vma"] == (None, None)
+
+
 def test_by_design_the_default_locks_are_matched_and_it_is_said():
     pair = only(compare(duel(), "design"))
     assert pair.warnings == ("lock rwsem_stealing against ttas: each design's default",)

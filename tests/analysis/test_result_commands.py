@@ -31,6 +31,7 @@ def test_show_prints_the_table_and_what_is_missing(run, tmp_path):
     make_store(tmp_path / "run", duel()[:-1], n=6, notes=("pack and spread are the same",))
     code, out, err = run("show", "run")
     assert code == 0 and "cow_context" in out and "stable" in out
+    assert "latency, and memory of the design's objects" in out
     assert "1 of 12 invocations are missing" in err and "--resume" in err
     assert "note: pack and spread are the same" in err and "missing" not in out
 
@@ -42,7 +43,10 @@ def test_show_as_json_and_one_cell(run, tmp_path):
     whole = json.loads(out)
     assert code == 0 and (whole["planned"], whole["missing"]) == (12, 0)
     assert whole["cells"][1]["ops_per_s"]["n"] == 6
+    assert whole["cells"][1]["design_peak_bytes"]["median"] == 9 * 96
+    assert whole["cells"][1]["design_bytes_per_vma"]["median"] is None
     assert whole["cells"][0]["cell_id"] == rows[0]["cell_id"]
+    assert run("show", "run", "--markdown")[1].startswith("| workload | design | workers | ops/s")
     short = rows[0]["cell_id"][:8]
     assert "p99_ns" in run("show", "run", "--cell", short)[1]
     one = json.loads(run("show", "run", "--cell", short, "--json")[1])

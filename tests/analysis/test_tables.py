@@ -8,7 +8,7 @@ from synthetic_rows import LEAN, make_cell, make_row, make_rows
 from numaperf import discover
 from numaperf.analysis.compare import compare
 from numaperf.analysis.samples import group
-from numaperf.report import figures, tables
+from numaperf.report import figures, markdown, tables
 from numaperf.report.grid import colored
 
 ESCAPE = "\x1b["
@@ -179,9 +179,84 @@ def test_the_comparison_shows_ratio_memory_p_and_verdict():
     text = tables.comparison(compare(rows, "design"), color=False)
     lines = [line for line in text.splitlines() if re.match(r" *\d+k ", line)]
     assert len(lines) == 2
-    assert re.search(r"1\.\d\dx 1\.\d\d to 1\.\d\d 0\.00\d+ +0\.43x wins", lines[0])
-    assert lines[1].endswith("~")
+    told = r"1\.\d\dx 1\.\d\d to 1\.\d\d 0\.00\d+ +0\.43x wins, saves 57\.3 % memory$"
+    assert re.search(told, lines[0])
+    assert lines[1].endswith(" ~, saves 57.3 % memory")
     assert "why: walk 1 cow_context: visits per walk 9 -> 1" in one_line(text)
+
+
+ROWS = {"mm_peak_objects": 9, "vma_peak_objects": 909, "frame_peak_objects": 64, "p50_ns": 700.0}
+
+
+def test_both_sides_of_a_pair_stand_below_each_other_with_latency_and_memory():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5}, workers=2)
+    rows += rows_of({"anon_vma": 1e5, "cow_context": 1.4e5}, workers=4)
+    text = tables.comparison(compare([row | ROWS for row in rows], "design"), color=False)
+    lines = [line.split() for line in text.splitlines() if line.startswith(("anon_v", "cow_c"))]
+    assert lines[0] == ["anon_vma", "2", "700ns", "12.0us", "1.98", "225", "2.23", "31.6"]
+    assert lines[1] == ["cow_context", "2", "700ns", "12.0us", "0.844", "96.0", "0.950", "13.5"]
+    assert [line[:2] for line in lines[2:]] == [["anon_vma", "4"], ["cow_context", "4"]]
+    assert "bytes/ bytes/ bytes/" in text
+
+
+def test_costs_show_latency_and_memory_of_each_cell():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5})
+    more = ROWS | {"anon_vma_bytes": 104, "cow_context_bytes": 0, "deferred_bytes": 24}
+    text = tables.costs([row | more for row in rows], color=False)
+    (line,) = [line for line in text.splitlines() if line.startswith("anon_vma ")]
+    assert line.split()[1:] == ["700ns", "12.0us", "0.125", "2.00", "228", "2.25", "32.0"]
+    assert tables.costs([]) == ""
+
+
+def test_the_sentence_of_a_winner_that_spends_memory_says_so():
+    rows = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5})
+    fat = [row | {"cow_context_peak_bytes": 4048} if row["design"] == "cow_context" else row
+           for row in rows]  # fmt: skip
+    assert "paying 2.00x the peak memory" in sentence(fat)
+    assert "paying" not in sentence(rows)
+
+
+def lines_of(rows) -> list[list[str]]:
+    text = markdown.table(rows)
+    cells = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in cells}) == 1
+    return [[word.strip() for word in line] for line in cells] + [[text.splitlines()[-1]]]
+
+
+def test_markdown_has_one_line_a_cell_with_what_was_asked_for():
+    rows = [
+        row for w in (8, 2) for row in rows_of({"cow_context": 2e5, "anon_vma": 1e5}, workers=w)
+    ]
+    head, rule, *lines, said = lines_of([row | {"ops_per_s": 1e5} for row in rows])
+    assert head[:3] == ["workload", "design", "workers"] and len(head) == 10
+    assert set(rule) == {"---"}
+    assert [line[:3] for line in lines] == [
+        ["walk", design, workers]
+        for design in ("anon_vma", "cow_context")
+        for workers in ("2", "8")
+    ]
+    assert lines[0][3:] == ["100k walk/s", "12.0us", "2024", "9.00", "88.9%", "0.99%", "passed"]
+    assert lines[2][5:8] == ["864", "1.00", "0%"]
+    assert said == ["All 4 cells passed the oracle's check."]
+
+
+def test_markdown_shows_axes_that_vary_and_failures_without_figures():
+    rows = [row for p in ("first", "last") for row in rows_of({"anon_vma": 1e5}, position=p)]
+    rows[0]["verdict"] = "noisy"
+    for row in rows[6:]:
+        row |= {"check": "failed", "check_reason": "page 3 | lost"}
+    head, _, one, two, said = lines_of(rows)
+    assert head[3] == "position" and (one[3], two[3]) == ("first", "last")
+    assert one[-1] == "passed, noisy" and two[-1] == "FAILED: page 3 / lost"
+    assert two[4:10] == ["-"] * 6
+    assert said == ["1 cell of 2 FAILED and has no figures."]
+    assert markdown.table([]) == "no rows: nothing has run yet"
+
+
+def test_markdown_marks_a_design_that_says_it_is_unsound(monkeypatch):
+    found = {"anon_vma": discover.Facts("anon_vma", "", "", {"UNSOUND": True})}
+    monkeypatch.setattr(discover, "variants", lambda room: found)
+    assert lines_of(rows_of({"anon_vma": 1e5}))[2][1] == "anon_vma (unsound)"
 
 
 def test_a_cell_lists_every_measured_column_with_its_unit():

@@ -1,6 +1,8 @@
 """Twins of the designs that are not anon_vma or the COW context; the table of all twins."""
 
+import importlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from equality_areas import Area, Named, Place, Twin
 from equality_memory import Memory, Page, Process
@@ -14,6 +16,8 @@ from equality_twins import (
     CowContextSavedMapcount,
     SingleAnonVma,
 )
+
+from numaperf.discover import variants
 
 
 class PageContext(Twin):
@@ -145,3 +149,10 @@ TWINS: dict[str, type[Twin]] = {
     "anonmm": Anonmm,
     "anon_vma_lazy": AnonVmaLazy,
 }
+#: Designs added with a test file of their own here, test_NAME.py, which has their TWIN.
+ADDED = tuple(
+    name
+    for name in variants("rmap")
+    if name not in TWINS and Path(__file__).with_name(f"test_{name}.py").exists()
+)
+TWINS |= {name: importlib.import_module(f"test_{name}").TWIN for name in ADDED}

@@ -43,3 +43,22 @@ def test_readme_commands_run(tmp_path):
         done = run("-m", "numaperf", *words)
         assert done.returncode == 0, f"{step}: {done.stderr}"
         assert done.stdout.strip()
+
+
+def test_every_design_is_named_among_the_designs():
+    """As a word of its own, or as the end of a variant's name."""
+    from numaperf.discover import variants
+
+    text = (ROOT / "README.md").read_text()
+    told = text[text.index("## The designs") : text.index("## How to read a curve")]
+    words = set(re.findall(r"[*`]+(\w+)[*`]+", told))
+    for name in variants("rmap"):
+        if name not in words:
+            ends = {name.removeprefix(f"{one}_") for one in words if name.startswith(f"{one}_")}
+            parts = {f"_{end}" for end in ends}
+            assert parts & words or any(_made_of(part, words) for part in parts), name
+
+
+def _made_of(end: str, words: set[str]) -> bool:
+    """`_mm_lock_no_ref` is `_mm_lock` and `_no_ref`."""
+    return any(end == one + two for one in words for two in words)

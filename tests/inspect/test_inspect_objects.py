@@ -4,11 +4,19 @@ Counts of Linux are slab counters of 6.18.44; the COW context's are those of its
 single anon_vma's those of Linux 2.6.7. Splitting a VMA is not an operation yet.
 """
 
+import json
+
 import inspect_stories as stories
 import pytest
 from inspect_stories import DESIGNS, MODELS, objects
 
+from numaperf.discover import variants
+from numaperf.engine.figures import Figures
+from numaperf.engine.segment import Segment
+from numaperf.engine.single import SMALL
 from numaperf.report import closed_forms
+from numaperf.sync.layout import SLAB_FRAME
+from numaperf.workloads import tables as _run_table  # noqa: F401  (declares the run's row)
 
 CHAIN = [(1, 2, 3), (2, 3, 6), (3, 4, 10), (4, 5, 15), (8, 9, 45), (16, 17, 153), (32, 33, 561)]
 FLAT = [(1, 2, 3), (2, 3, 5), (4, 5, 9), (8, 9, 17), (16, 17, 33), (64, 65, 129), (256, 257, 513)]
@@ -143,3 +151,16 @@ def test_a_context_outlives_its_process_while_a_page_names_it():
         (2, 1),
         (0, 0),
     ]
+
+
+def test_what_a_design_adds_to_every_page_frame_is_counted_as_its_memory():
+    design = variants("rmap")["page_context"].load()
+    segment = Segment(SMALL, design, "as-proposed", "yield")
+    try:
+        segment.rows("worker", 1)["slab"][0, 4 * SLAB_FRAME + 2] = 10  # live frames of node 0
+        row = Figures(segment, 1.0).memory(design)
+    finally:
+        segment.close()
+    assert (row["frame_objects"], row["design_other_peak_objects"]) == (10, 10)
+    assert row["design_other_bytes"] == row["design_other_peak_bytes"] == 10 * 64
+    assert json.loads(row["objects"])["beside_frame"] == {"peak_objects": 10, "bytes_each": 64}

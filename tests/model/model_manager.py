@@ -19,11 +19,8 @@ from model_states import Local, Violation, Words
 from numaperf.mm.tables import BIRTH_WORD, FIRST_WORD, LAST_WORD, PG_LOCKED
 from numaperf.sync.layout import COUNTERS, MM_WINDOWS, SLABS, TABLES, WINDOW, Table
 
-#: Tables whose free rows may be read: their readers look again (type-safe rows).
-TYPE_SAFE = ("page", "swap_slot", "anon_vma", "family_anon_vma")
-#: The same of one design alone, by the module of its kernels. A page of anon_vma_lazy may name an
-#: address space that is gone: its row, should it be another's by then, "maps it nowhere".
-TYPE_SAFE_FOR = {"numaperf.rmap.anon_vma_lazy": ("mm",)}
+#: Tables whose free rows may be read: their readers look again. A design names its own such rows.
+TYPE_SAFE = ("page", "swap_slot")
 ALARMS = ("stale_rows", "missed_mapping", "bad_reads", "error")
 UNKEPT = {*COUNTERS, "walk_visits", "lock"} - set(ALARMS)
 

@@ -7,6 +7,7 @@ the oracle (mm/check.py).
 """
 
 import ast
+import importlib
 import sys
 from collections.abc import Callable, Generator
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 
 from model_explorer import Explorer, Outcome
 from model_machine import source, world
-from model_manager import COPIES, LOCKS, TYPE_SAFE, TYPE_SAFE_FOR, Plain, RoomMachine
+from model_manager import COPIES, LOCKS, TYPE_SAFE, Plain, RoomMachine
 from model_source import Edit, Kernel
 from model_states import Violation
 
@@ -143,7 +144,8 @@ class Room:
         self.kernels = kernels_of(design, edits)
         self.do = self.kernels.do
         self.slabs: dict[str, int] = {}
-        self.unwatched = TYPE_SAFE + TYPE_SAFE_FOR.get(kernels_module(design), ())
+        own = getattr(importlib.import_module(kernels_module(design)), "TYPE_SAFE", ())
+        self.unwatched = (*TYPE_SAFE, *own)
         self.words = self._laid_out(discover.variants("rmap")[design].load(), lock_model)
         self._fill_caches()
 

@@ -39,5 +39,13 @@ def test_quick_is_enough_for_an_interval_and_ends_in_ninety_seconds(more_workloa
     assert len(quick.cells) == 36
 
 
+def test_all_is_one_invocation_of_everything_with_two_and_eight_workers(more_workloads):
+    every = plan("all.toml")
+    assert every.invocations == 1 and {cell.workers for cell in every.cells} == {2, 8}
+    names = {(cell.workload, cell.design, cell.workers) for cell in every.cells}
+    found = [discover.variants(room) for room in ("workloads", "rmap")]
+    assert len(names) == len(every.cells) == 2 * len(found[0]) * len(found[1])
+
+
 def test_ci_takes_seconds(more_workloads):
     assert plan("ci.toml").estimated_s() <= 10

@@ -49,6 +49,25 @@ def test_parquet_carries_units_and_metadata(store, tmp_path):
     metadata_holds({k.decode(): v.decode() for k, v in table.schema.metadata.items()})
 
 
+def test_the_command_adds_the_derived_measures(store, tmp_path):
+    import pyarrow.parquet as pq
+
+    app = typer.Typer()
+    app.command()(command.export)
+    for to in ("parquet", "json"):
+        out = str(tmp_path / f"out.{to}")
+        assert CliRunner().invoke(app, [str(store.folder), "--to", to, "--out", out]).exit_code == 0
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column_names[: len(schema.COLUMNS)] == list(schema.COLUMNS)
+    assert table.column("design_peak_bytes").to_pylist() == [9 * 104 + 17 * 64] * 8
+    assert table.column("visits_per_walk").to_pylist() == [9.0] * 8
+    assert table.schema.field("design_bytes_per_vma").metadata[b"unit"] == b"bytes"
+    whole = json.loads((tmp_path / "out.json").read_text())
+    told = {column["name"]: column for column in whole["columns"]}
+    assert told["design_bytes_per_page"]["type"] == "float" and told["visits"]["type"] == "int"
+    assert whole["rows"][0]["design_peak_bytes"] == 2024
+
+
 def test_partitioned_parquet_makes_hive_folders(store, tmp_path):
     import pyarrow.parquet as pq
 

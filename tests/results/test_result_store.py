@@ -288,11 +288,11 @@ def test_a_younger_process_with_the_same_pid_did_not_write_the_temporary(store):
 
 
 def test_the_kernel_code_follows_the_sources(tmp_path, monkeypatch):
-    from numaperf.results import store as module
+    from numaperf import discover
 
     (tmp_path / "mm").mkdir()
     (tmp_path / "mm" / "fault.py").write_text("1")
-    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+    monkeypatch.setattr(discover, "PACKAGE", tmp_path)
     before = kernel_code()
     assert before == kernel_code()
     (tmp_path / "mm" / "fault.py").write_text("2")
