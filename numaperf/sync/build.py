@@ -15,7 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads")  # engine/ has kernels that no kernel calls
+#: The other kernels of engine/ are called by no kernel.
+KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads", "engine/kernel/workloads")
 KEEP_CACHES = 4
 
 ENTRY = {"cache": True, "nogil": True, "error_model": "numpy"}
