@@ -53,7 +53,7 @@ def build_plan(settings: Settings, topology: "Topology") -> Plan:
 
 def _refuse_choices_of_the_kernel(settings: Settings) -> None:
     """The running kernel has one design and locks of its own: nobody chooses them."""
-    named = [axis for axis in ("design", "lock_model", "lock", "wait") if axis in settings.axes]
+    named = [axis for axis in ("design", "lock_model", "lock", "wait") if axis in settings.texts]
     if settings.axes.get("engine") == (feasible.KERNEL,) and named:
         raise UsageError(
             f"engine kernel runs {feasible.running_kernel()} with its own locks: leave out "

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import numba
-
 from numaperf.engine import kernels
 from numaperf.engine.kernel.invocation import WORKLOADS, Invocation, world
 from numaperf.engine.kernel.workloads import family, raw
@@ -34,8 +32,7 @@ class KernelEngine:
         progress("engine kernel: real processes; workloads that are new are compiled first")
         for name in dict.fromkeys(cell.workload for cell in plan.cells):
             marker = WORKLOADS()[name].load().MARKER()
-            int64 = numba.int64
-            family.family.compile((numba.typeof(world(0, 0)), numba.typeof(marker), int64, int64))
+            family.load(world(0, 0), marker)
         tasks = os.listdir("/proc/self/task")
         assert len(tasks) == 1, f"the coordinator must be single-threaded to fork: {len(tasks)}"
 

@@ -5,7 +5,7 @@ forked below it; a worker is a child of the root, or of the tree's process at th
 All are tied to their parents, and none of them has Python's memory.
 """
 
-from numba import njit
+from numba import njit, typeof, types
 
 from numaperf.engine.kernel.workloads import raw
 from numaperf.engine.kernel.workloads.raw import PAGE_SHIFT, address_of
@@ -147,3 +147,8 @@ def family(w, k, first, workers):
     if pid < 0 or raw.wait_for(pid, own.at_status, 0) != pid:
         return -1
     return own.status & 0xFFFFFFFF
+
+
+def load(w: World, k: object) -> None:
+    """Have a workload's family in this process, from the cache or compiled; it does not run."""
+    family.compile((typeof(w), typeof(k), types.int64, types.int64))
