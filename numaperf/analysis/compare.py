@@ -133,6 +133,11 @@ def compare(
     table = cells_by(list(rows), by)
     base = _baseline(table, by, baseline)
     matches, alone = match(table, by, base)
+    if not matches and by != ENGINE and len({cell.axes[ENGINE] for _, cell in table}) > 1:
+        raise NotComparable(
+            f"cells of different engines cannot be compared by {by}: use --by engine, which puts "
+            "the model beside the running kernel"
+        )
     pairs, more = _pairs(matches, by, asked, notes)
     pairs, doubts = _decide(pairs, alpha, min_effect)
     if alone:

@@ -4,6 +4,8 @@ A row has what processes themselves can tell: operations, their times, CPU time,
 kernel does inside (visits, its locks, its objects) stays null.
 """
 
+from numaperf.sync import build  # noqa: F401, I001  (before numpy: it must start no threads)
+
 import json
 import os
 import random

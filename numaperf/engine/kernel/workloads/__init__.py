@@ -12,6 +12,8 @@ Python is not mapped: they call the kernel by `raw.py` only, and touch pages of 
 (`raw.address_of`) and rows of the segment.
 """
 
+from numaperf.sync import build as _options  # noqa: F401, I001  (sets the cache folder first)
+
 from numba import njit
 
 from numaperf.sync.build import J
