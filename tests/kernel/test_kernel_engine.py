@@ -68,7 +68,7 @@ def test_what_only_the_kernel_knows_is_null_and_never_0(rows):
     assert row["cow_count"] is None and row["bad_reads"] == 0
 
 
-@pytest.mark.parametrize("name", sorted(invocation.WORKLOADS()))
+@pytest.mark.parametrize("name", sorted(invocation.real_workloads()))
 def test_every_real_workload_does_what_it_is_named_after(rows, name):
     (row,) = rows(plan_of([name], tree="flat:2", pages=(32,), vmas=(3,)))
     assert (row["status"], row["check"], row["status_reason"]) == ("ok", "passed", "")
@@ -76,16 +76,16 @@ def test_every_real_workload_does_what_it_is_named_after(rows, name):
 
 
 def test_a_write_that_leaks_fails_the_check(rows, monkeypatch):
-    monkeypatch.setattr(invocation, "WORKLOADS", lambda: {"fork_exit": variant(Leaky)})
-    monkeypatch.setattr("numaperf.engine.kernel.engine.WORKLOADS", invocation.WORKLOADS)
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Leaky)})
+    monkeypatch.setattr("numaperf.engine.kernel.engine.real_workloads", invocation.real_workloads)
     (row,) = rows(plan_of(["fork_exit"], tree="flat:1"))
     assert (row["status"], row["check"]) == ("failed", "failed")
     assert "copy on write leaked" in row["check_reason"]
 
 
 def test_a_child_that_crashes_ends_the_invocation_with_its_signal(rows, monkeypatch):
-    monkeypatch.setattr(invocation, "WORKLOADS", lambda: {"fork_exit": variant(Crashing)})
-    monkeypatch.setattr("numaperf.engine.kernel.engine.WORKLOADS", invocation.WORKLOADS)
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing)})
+    monkeypatch.setattr("numaperf.engine.kernel.engine.real_workloads", invocation.real_workloads)
     (row,) = rows(plan_of(["fork_exit"], tree="flat:1"))
     assert (row["status"], row["check"], row["verdict"]) == ("died", "not run", "invalid")
     assert "SIGSEGV" in row["status_reason"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from numaperf.engine import kernels
-from numaperf.engine.kernel.invocation import WORKLOADS, Invocation, world
+from numaperf.engine.kernel.invocation import real_workloads, Invocation, world
 from numaperf.engine.kernel.workloads import family, raw
 from numaperf.engine.protocol import Row
 from numaperf.errors import EnvironmentRefused
@@ -31,7 +31,7 @@ class KernelEngine:
             self._refuse_far_pages(cell)
         progress("engine kernel: real processes; workloads that are new are compiled first")
         for name in dict.fromkeys(cell.workload for cell in plan.cells):
-            marker = WORKLOADS()[name].load().MARKER()
+            marker = real_workloads()[name].load().MARKER()
             family.load(world(0, 0), marker)
         tasks = os.listdir("/proc/self/task")
         assert len(tasks) == 1, f"the coordinator must be single-threaded to fork: {len(tasks)}"

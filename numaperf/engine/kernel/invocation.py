@@ -49,7 +49,7 @@ class Linux(NamedTuple):
 
 
 @cache
-def WORKLOADS() -> dict[str, discover.Facts]:
+def real_workloads() -> dict[str, discover.Facts]:
     """The workloads that can run here, by name."""
     return discover.variants("engine/kernel/workloads")
 
@@ -64,7 +64,7 @@ class Invocation:
 
     def __init__(self, cell: Cell, placement: Placement, seed: int, clock: kernels.Clock) -> None:
         self.cell, self.placement, self.seed, self.clock = cell, placement, seed, clock
-        self.workload, self.real = kernels.workload_of(cell), WORKLOADS()[cell.workload].load()
+        self.workload, self.real = kernels.workload_of(cell), real_workloads()[cell.workload].load()
         ones = dict.fromkeys(Sizes.__dataclass_fields__, 1) | {"workers": cell.workers}
         design = SimpleNamespace(SLABS=())
         self.segment = Segment(Sizes(**ones), design, "as-proposed", "park")

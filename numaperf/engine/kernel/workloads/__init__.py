@@ -14,6 +14,8 @@ Python is not mapped: they call the kernel by `raw.py` only, and touch pages of 
 
 from numaperf.sync import build as _options  # noqa: F401, I001  (sets the cache folder first)
 
+from collections.abc import Callable
+
 from numba import njit
 
 from numaperf.sync.build import J
@@ -25,7 +27,7 @@ def _no_build(w, k):
     return True
 
 
-def register(marker, *, enter_kernel, turn_kernel) -> None:
+def register(marker: type, *, enter_kernel: Callable, turn_kernel: Callable) -> None:
     """Make two kernels of arguments (w, k) the real workload of this marker class."""
     register_workload(
         marker, build_kernel=_no_build, enter_kernel=enter_kernel, turn_kernel=turn_kernel
