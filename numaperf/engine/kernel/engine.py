@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from numaperf.engine import kernels
-from numaperf.engine.kernel.invocation import real_workloads, Invocation, world
+from numaperf.engine.kernel.invocation import Invocation, real_workloads, world
 from numaperf.engine.kernel.workloads import family, raw
 from numaperf.engine.protocol import Row
 from numaperf.errors import EnvironmentRefused
