@@ -28,7 +28,7 @@ WAITS = ("spin", "yield", "park")
 MODES = ("process", "thread")
 POSITIONS = ("first", "middle", "last", "uniform")
 FAMILIES = ("one", "separate")
-ENGINES = ("measured",)
+ENGINES = ("measured", "kernel")
 DEFAULT = "default"
 ALL = "all"
 
@@ -163,7 +163,12 @@ AXES: tuple[Axis, ...] = (
     _words("families", lambda: FAMILIES, "one", "one: all on one family; separate: one each."),
     Axis("huge_pages", "Huge pages under the tables and frames: off or on.", "off", _switches),
     Axis("emulate_nodes", "Split the machine into K nodes; 0: as it is.", "0", _numbers(0, 64)),
-    _words("engine", lambda: ENGINES, "measured", "Who executes a cell."),
+    _words(
+        "engine",
+        lambda: ENGINES,
+        "measured",
+        "Who executes a cell: measured runs the model, kernel the Linux that is running here.",
+    ),
     Axis("duration", "Window of an invocation.", "0.2s", _seconds(0.001), cell_field="duration_s"),
     Axis("warmup", "Warm-up before the window.", "50ms", _seconds(0.0), cell_field="warmup_s"),
     Axis("ops", "Operations of each worker; 0: by time.", "0", _numbers(0, 10**12)),

@@ -36,7 +36,7 @@ NEEDED = {
     "workloads": ("OPERATION", "OPTIONS"),
 }
 #: Rooms whose sources become kernels, and those of them that other packages can add to.
-KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads")
+KERNEL_ROOMS = ("sync", "mm", "rmap", "workloads", "engine/kernel/workloads")
 KERNEL_GROUPS = ("rmap", "sync/locks", "workloads")
 
 

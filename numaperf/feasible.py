@@ -1,6 +1,9 @@
 """What this machine can give to a plan: CPUs, placements, memory. Refused before anything runs."""
 
+import platform
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from numaperf import discover
@@ -11,12 +14,43 @@ if TYPE_CHECKING:
     from numaperf.machine.topology import Topology
 
 GIB = 2**30
+KERNEL = "kernel"  # the engine, and each choice of locking that is then the kernel's own
+REAL_WORKLOADS = "engine/kernel/workloads"
+MODEL_OF_LINUX = "anon_vma"
 
 
 def lock_facts(name: str) -> Mapping[str, object]:
     """The literal constants of a lock's file."""
     facts = discover.variants("sync/locks").get(name)
     return facts.constants if facts else {}
+
+
+def running_kernel() -> str:
+    """The design of a cell of the kernel engine, for example linux-6.18.44."""
+    release = platform.release()
+    number = re.match(r"\d+(\.\d+)*", release)
+    return f"linux-{number[0] if number else release}"
+
+
+def on_kernel(cell: Cell) -> Cell:
+    """The cell as the kernel engine runs it: with the design and the locks of this kernel."""
+    return replace(cell, design=running_kernel(), lock_model=KERNEL, lock=KERNEL, wait=KERNEL)
+
+
+def not_on_kernel(cell: Cell) -> str:
+    """Why the running kernel cannot run this cell, or the empty text."""
+    able = discover.variants(REAL_WORKLOADS)
+    what = f"workload {cell.workload} cannot run on the real kernel"
+    if cell.workload not in able:
+        return f"{what}: no file of {REAL_WORKLOADS} does it (these can: {', '.join(able)})"
+    for name, asked, only in (
+        ("mode", cell.mode, "process"),
+        ("huge_pages", "on" if cell.huge_pages else "off", "off"),
+        ("emulate_nodes", cell.emulate_nodes, 0),
+    ):
+        if asked != only:
+            return f"{what} with {name} {asked}: engine kernel has {name} {only} only"
+    return ""
 
 
 def refuse_oversubscribed_fifo(cells: list[Cell], maximum: int) -> None:
@@ -72,6 +106,8 @@ def frames_bytes(cell: Cell) -> int:
     """Bytes of memory that this cell will touch, known before anything is allocated."""
     from numaperf.mm import sizing
 
+    if cell.engine == KERNEL:  # the pages alone are the same, whoever maps them
+        return sizing.PAGE_BYTES * sizing.sizes_of(replace(cell, design=MODEL_OF_LINUX)).frames
     return sizing.bytes_needed(cell)
 
 

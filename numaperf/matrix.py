@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numaperf import discover, feasible
 from numaperf.axes import AXES, AXIS, DEFAULT, Values, texts
 from numaperf.config import Settings, workload_options
-from numaperf.errors import UsageError
+from numaperf.errors import EnvironmentRefused, UsageError
 from numaperf.plan import Cell, Plan, shuffled_order
 
 if TYPE_CHECKING:
@@ -27,11 +27,16 @@ def build_plan(settings: Settings, topology: "Topology") -> Plan:
     """All cells of the settings on this machine, and the order of their invocations.
 
     Raises UsageError where no combination is possible, EnvironmentRefused where this machine cannot
-    give a placement, the memory, or CPUs enough for a spinning FIFO lock.
+    give a placement, the memory, or CPUs enough for a spinning FIFO lock, or where the running
+    kernel can run none of the cells that are for it.
     """
+    _refuse_choices_of_the_kernel(settings)
     cells, skipped = _split(_candidates(settings))
     if not cells:
-        raise UsageError(f"no cell is left: {skipped[0][1]}")
+        first, why = skipped[0]
+        if first.engine == feasible.KERNEL and feasible.not_on_kernel(first):
+            raise EnvironmentRefused(why)
+        raise UsageError(f"no cell is left: {why}")
     if not settings.allow_oversubscribed_fifo:
         feasible.refuse_oversubscribed_fifo(cells, len(topology.cpus))
     same = feasible.same_placements(cells, topology)
@@ -44,6 +49,16 @@ def build_plan(settings: Settings, topology: "Topology") -> Plan:
         skipped=tuple(skipped),
         notes=(*same, *_advice(settings)),
     )
+
+
+def _refuse_choices_of_the_kernel(settings: Settings) -> None:
+    """The running kernel has one design and locks of its own: nobody chooses them."""
+    named = [axis for axis in ("design", "lock_model", "lock", "wait") if axis in settings.texts]
+    if settings.axes.get("engine") == (feasible.KERNEL,) and named:
+        raise UsageError(
+            f"engine kernel runs {feasible.running_kernel()} with its own locks: leave out "
+            f"{', '.join(AXIS[axis].names[0] for axis in named)}"
+        )
 
 
 def _candidates(settings: Settings) -> list[Cell]:
@@ -106,7 +121,9 @@ def _product(values: Mapping[str, Values]) -> Iterator[Cell]:
 
 
 def _resolved(cell: Cell) -> Cell:
-    """`default` becomes the name that the design has for it."""
+    """`default` becomes the name that the design has for it; the running kernel has its own."""
+    if cell.engine == feasible.KERNEL:
+        return feasible.on_kernel(cell)
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     model = models[0] if cell.lock_model == DEFAULT else cell.lock_model
     return replace(cell, lock=_lock(cell.lock, cell.design, model), lock_model=model)
@@ -124,7 +141,14 @@ def _split(cells: list[Cell]) -> tuple[list[Cell], list[tuple[Cell, str]]]:
 
 
 def impossible(cell: Cell) -> str:
-    """Why this cell cannot exist on any machine, or the empty text."""
+    """Why this cell cannot exist, or the empty text."""
+    if cell.engine == feasible.KERNEL:
+        return feasible.not_on_kernel(cell) or _not_as_asked(cell)
+    return _not_in_model(cell) or _not_as_asked(cell)
+
+
+def _not_in_model(cell: Cell) -> str:
+    """Why the model's design or lock cannot."""
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     if cell.lock_model not in models:
         known = ", ".join(models)
@@ -132,6 +156,11 @@ def impossible(cell: Cell) -> str:
     limit = int(str(feasible.lock_facts(cell.lock).get("MAX_WORKERS", 0)))
     if limit and cell.workers > limit:
         return f"lock {cell.lock} takes at most {limit} worker(s), not {cell.workers}"
+    return ""
+
+
+def _not_as_asked(cell: Cell) -> str:
+    """Why the workload cannot run with these axes, whoever runs it."""
     workload = discover.variants("workloads")[cell.workload].constants
     least = int(str(workload.get("MIN_WORKERS", 1)))
     if cell.workers < least:

@@ -15,7 +15,7 @@ from numaperf import discover
 from numaperf.analysis import costs, ranks
 from numaperf.analysis.costs import Both, Memory
 from numaperf.analysis.derived import Measure, measure
-from numaperf.analysis.matching import Match, Table, cells_by, match, same_placement
+from numaperf.analysis.matching import ENGINE, Match, Table, cells_by, match, same_placement
 from numaperf.analysis.reasons import Fact, facts
 from numaperf.analysis.samples import ENOUGH, Row, Summary, plural
 from numaperf.errors import NotComparable, UsageError
@@ -26,6 +26,7 @@ MIN_EFFECT = 0.05
 PRIMARY = ("ops_per_s", "ops_done", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
 
 WINS, LOSES, SAME, FEW = "wins", "loses", "~", "too few"
+BESIDE = "beside"  # the model and the kernel: a ratio, and nobody wins
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,11 @@ def compare(
     table = cells_by(list(rows), by)
     base = _baseline(table, by, baseline)
     matches, alone = match(table, by, base)
+    if not matches and by != ENGINE and len({cell.axes[ENGINE] for _, cell in table}) > 1:
+        raise NotComparable(
+            f"cells of different engines cannot be compared by {by}: use --by engine, which puts "
+            "the model beside the running kernel"
+        )
     pairs, more = _pairs(matches, by, asked, notes)
     pairs, doubts = _decide(pairs, alpha, min_effect)
     if alone:
@@ -210,7 +216,8 @@ def _pair(one: Match, asked: Measure) -> Pair | None:
     span: Callable[..., tuple[float, float] | None]
     span = ranks.ratio_interval if enough else ranks.ratio_range
     low, high = (span(worse.values, better.values) if base.n and other.n else None) or (None, None)
-    p = ranks.mann_whitney(mine.values, theirs.values) if enough else None
+    alike = one.base.axes[ENGINE] == one.other.axes[ENGINE]
+    p = ranks.mann_whitney(mine.values, theirs.values) if enough and alike else None
     told = [
         f"{value}: {warning}"
         for value, summary in ((one.baseline, base), (one.candidate, other))
@@ -228,11 +235,11 @@ def _pair(one: Match, asked: Measure) -> Pair | None:
         interval="95 %" if enough else "range",
         p=p,
         p_corrected=None,
-        verdict=FEW,
+        verdict=FEW if alike else BESIDE,
         price="",
         memory=costs.memory(one.base, one.other),
         latency=costs.latency(one.base, one.other),
-        facts=facts(one.base, one.other),
+        facts=facts(one.base, one.other) if alike else (),
         warnings=(*one.warnings, *told),
         caveats=_caveats(one),
         failed=len(one.base.failed) + len(one.other.failed),
@@ -255,15 +262,16 @@ def _caveats(one: Match) -> tuple[str, ...]:
 def _decide(pairs: list[Pair], alpha: float, min_effect: float) -> tuple[list[Pair], list[str]]:
     """Correct the p values over all tested pairs and give each its verdict."""
     tested = [pair for pair in pairs if pair.p is not None]
+    few = sum(pair.p is None and pair.verdict == FEW for pair in pairs)
     corrected = iter(ranks.holm([pair.p for pair in tested if pair.p is not None]))
     decided = [
         pair if pair.p is None else _verdict(pair, next(corrected), len(tested), alpha, min_effect)
         for pair in pairs
     ]
     doubts = []
-    if len(tested) < len(pairs):
+    if few:
         doubts.append(
-            f"{len(pairs) - len(tested)} of {len(pairs)} pairs have fewer than {ENOUGH} "
+            f"{few} of {len(pairs)} pairs have fewer than {ENOUGH} "
             f"invocations a side: no winner can be named there; run with -n {ENOUGH} or more"
         )
     hopeless = sum(pair.verdict == FEW and pair.p is not None for pair in decided)

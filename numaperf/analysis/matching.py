@@ -2,6 +2,9 @@
 
 Designs have different default locks. So by design, cells are matched by the lock's name where
 both ran it, and else the two defaults are matched, with a warning.
+
+By engine, a cell of the running kernel stands beside those of every design of the model: design
+and locks may then differ too. Nobody wins there: the ratio says how near the model is.
 """
 
 from dataclasses import dataclass
@@ -20,6 +23,8 @@ PLACED = ("requested_cpus", "requested_page_nodes", "requested_structure_nodes")
 
 Table = list[tuple[str, Group]]
 
+ENGINE = "engine"
+FREE_BY_ENGINE = ("design", "lock_model", "lock", "wait")
 WITH_DEFAULT_LOCKS = ("design", "lock_model")  # axes over which the default lock may change
 
 
@@ -61,6 +66,7 @@ def cells_by(rows: list[Row], by: str) -> Table:
 def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
     """All pairs of a baseline cell with a candidate cell, and how many cells stayed alone."""
     free = ("lock",) if by in WITH_DEFAULT_LOCKS else ()
+    free = FREE_BY_ENGINE if by == ENGINE else free
     shared = [axis for axis in schema.AXES if axis not in (by, *free)]
     places: dict[tuple[Any, ...], dict[str, list[Group]]] = {}
     for value, cell in table:
@@ -73,7 +79,7 @@ def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
             if value == base:
                 continue
             for one, two in _partners(values.get(base, []), cells, by):
-                where = dict(zip(shared, key, strict=True)) | _locks(one, two, free)
+                where = dict(zip(shared, key, strict=True)) | _both(one, two, free)
                 found.append(Match(where, base, value, one, two, _other_lock(one, two, by)))
                 paired |= {(base, one.cell_id), (value, two.cell_id)}
     return found, len(table) - len(paired)
@@ -82,8 +88,10 @@ def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
 def _partners(base: list[Group], other: list[Group], by: str) -> list[tuple[Group, Group]]:
     """By design or lock model: cells with the same lock, then the two left with default locks.
 
-    By any other axis there is at most one cell a side.
+    By engine each with each; by any other axis there is at most one cell a side.
     """
+    if by == ENGINE:
+        return [(one, two) for one in base for two in other]
     if by not in WITH_DEFAULT_LOCKS:
         return list(zip(base, other, strict=False))
     mine = {cell.axes["lock"]: cell for cell in base}
@@ -103,9 +111,9 @@ def _default(cell: Group) -> bool:
     return discover.default_lock(design, cell.axes["lock_model"]) == cell.axes["lock"]
 
 
-def _locks(one: Group, two: Group, free: tuple[str, ...]) -> dict[str, Any]:
-    locks = dict.fromkeys((one.axes["lock"], two.axes["lock"]))
-    return {"lock": "/".join(locks)} if free else {}
+def _both(one: Group, two: Group, free: tuple[str, ...]) -> dict[str, Any]:
+    """The axes in which the two may differ besides, baseline first."""
+    return {axis: "/".join(dict.fromkeys((one.axes[axis], two.axes[axis]))) for axis in free}
 
 
 def _other_lock(one: Group, two: Group, by: str) -> tuple[str, ...]:

@@ -35,6 +35,9 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare cells that differ in one axis alone.
 
+    By engine, cells of the running kernel stand beside those of the model, whatever the design: a
+    ratio and its interval, and nobody wins.
+
     Exit 4 if a gate is crossed, 5 if a gate cannot be judged, 6 if results are not comparable, 7 if
     a cell failed its check.
     """

@@ -86,12 +86,17 @@ def locks() -> list[Entry]:
 
 
 def workloads() -> list[Entry]:
-    """Name, primary operation, options with their values, what it should show."""
+    """Name, primary operation, engines, options with their values, what it should show."""
+    from numaperf import discover
+    from numaperf.feasible import REAL_WORKLOADS
+
+    real = discover.variants(REAL_WORKLOADS)
     return [
         {
             "name": name,
             "operation": facts.get("OPERATION"),
             "min_workers": facts.get("MIN_WORKERS", 1),
+            "engines": "measured kernel" if name in real else "measured",
             "options": [
                 f"{option}={'|'.join(map(str, values))}"
                 for option, values in facts.get("OPTIONS", {}).items()

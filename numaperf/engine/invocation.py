@@ -8,6 +8,7 @@ from numaperf.engine import kernels
 from numaperf.engine.events import roles_of, what_did_not_happen
 from numaperf.engine.figures import Figures
 from numaperf.engine.group import Group, GroupResult
+from numaperf.engine.job_rows import workers_seed, write_run
 from numaperf.engine.machine_side import Pools, observed_pages, place_memory
 from numaperf.engine.segment import Segment
 from numaperf.engine.worker import Job
@@ -15,11 +16,10 @@ from numaperf.machine.placements import Placement
 from numaperf.machine.topology import Topology
 from numaperf.mm import check as oracle
 from numaperf.mm.sizing import sizes_of
-from numaperf.plan import Cell, parse_tree
+from numaperf.plan import Cell
 from numaperf.results import schema
-from numaperf.sync.layout import OPERATIONS, SLABS
+from numaperf.sync.layout import SLABS
 from numaperf.workloads import window
-from numaperf.workloads.tables import FAMILIES, MODES, POSITIONS, TREES
 
 PATIENCE_S = 60.0  # beyond warm-up and window before a group counts as hung
 NOISY_WAIT = 0.05  # share of the window that workers stood ready without a CPU
@@ -71,24 +71,10 @@ class Invocation:
     def _write_job(self) -> None:
         """Fill the run's row and each worker's row with what the kernels must know."""
         cell = self.cell
-        run = self.segment.rows("run", 1)[0]
-        kind, size = parse_tree(cell.tree)
-        per_ns = self.clock.per_ns
-        run["vmas"], run["pages"], run["background"] = cell.vmas, cell.pages, cell.background
-        run["mode"], run["families"] = MODES.index(cell.mode), FAMILIES.index(cell.families)
-        run["position"] = POSITIONS.index(cell.position)
-        run["tree"], run["size"] = TREES.index(kind), size
-        run["max_ops"] = cell.ops
-        run["operation"] = OPERATIONS.index(self.workload.OPERATION)
-        run["ticks_per_us"] = round(1000 * per_ns)
-        run["warmup_ticks"] = round(cell.warmup_s * 1e9 * per_ns)
-        run["window_ticks"] = round(cell.duration_s * 1e9 * per_ns)
-        for number, (name, choice) in enumerate(self._options()):
-            values = self.workload.OPTIONS[name]
-            run["option"][number] = values.index(choice) if choice in values else int(choice)
+        write_run(self.segment, cell, self.workload, self.clock.per_ns)
         workers = self.segment.rows("worker", cell.workers + 1)
         for number, row in enumerate(workers):
-            row["random"] = (self.seed + 0x9E3779B97F4A7C15 * (number + 1)) % (1 << 62)
+            row["random"] = workers_seed(self.seed, number)
             at = min(number, cell.workers - 1)
             pools = self.pools.pools(self.placement.page_nodes[at])
             row["node"] = self.pools.pool_of_cpu(self.placement.cpus[at])
@@ -97,11 +83,6 @@ class Invocation:
         nodes = {node for nodes in self.placement.page_nodes for node in nodes}
         everywhere = self.pools.pools(tuple(sorted(nodes)))
         workers[-1]["page_nodes"] = sum(1 << pool for pool in everywhere)
-
-    def _options(self) -> list[tuple[str, str]]:
-        chosen = dict(self.cell.options)
-        names = self.workload.OPTIONS
-        return [(name, chosen.get(name, str(values[0]))) for name, values in names.items()]
 
     def _empty_ns(self) -> float:
         """What is around every operation, without one: the least of a few rounds."""

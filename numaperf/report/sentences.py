@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from numaperf.analysis.compare import FEW, LOSES, SAME, WINS, Comparison, Pair
+from numaperf.analysis.compare import BESIDE, FEW, LOSES, SAME, WINS, Comparison, Pair
 from numaperf.analysis.reasons import Fact, typical
 from numaperf.analysis.samples import plural
 from numaperf.report.figures import times
@@ -26,6 +26,11 @@ def sentences(result: Comparison) -> list[str]:
 
 def _verdict(pairs: list[Pair], result: Comparison) -> str:
     one, two = pairs[0].candidate, pairs[0].baseline
+    if any(pair.verdict == BESIDE for pair in pairs):
+        return (
+            f"{one} beside {two}: {_size(pairs)} in {plural(len(pairs), 'cell')}; the ratio says "
+            "how near the model is to the kernel, and neither wins"
+        )
     count = {word: sum(pair.verdict == word for pair in pairs) for word in (WINS, LOSES, SAME, FEW)}
     if count[WINS] and count[LOSES]:
         return (

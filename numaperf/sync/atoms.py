@@ -49,6 +49,7 @@ copy_bytes = _intrinsic("copy_bytes", emit.copy_bytes(), _V, "to", "source", "co
 clear_bytes = _intrinsic("clear_bytes", emit.clear_bytes(), _V, "to", "count")
 prefetch = _intrinsic("prefetch", emit.prefetch_for_write, _V, "address")
 leading_zeros = _intrinsic("leading_zeros", emit.leading_zeros, _I, "value")
+bare_call = _intrinsic("bare_call", emit.system_call, _I, "number", *"abcdef")
 
 # Resolved by name in the process, so that kernels that call them stay cacheable.
 sched_yield = types.ExternalFunction("sched_yield", types.int32())

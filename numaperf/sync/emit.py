@@ -29,6 +29,9 @@ def with_arity(define, name, count):
         lambda tc, a, b: define(tc, a, b),
         lambda tc, a, b, c: define(tc, a, b, c),
         lambda tc, a, b, c, d: define(tc, a, b, c, d),
+        lambda tc, a, b, c, d, e: define(tc, a, b, c, d, e),
+        lambda tc, a, b, c, d, e, f: define(tc, a, b, c, d, e, f),
+        lambda tc, a, b, c, d, e, f, g: define(tc, a, b, c, d, e, f, g),
     )[count]
     fixed.__name__ = fixed.__qualname__ = name
     return fixed
@@ -100,6 +103,22 @@ def ticks(ctx, b):
     if MACHINE == "x86_64":
         return b.call(_function(b, "llvm.x86.rdtsc", I64), [])
     return b.asm(ir.FunctionType(I64, []), "mrs $0, cntvct_el0", "=r", [], True)
+
+
+#: The system call instruction, and the registers of result, number and six arguments.
+SYSTEM_CALL = {
+    "x86_64": (
+        "syscall",
+        "={rax},{rax},{rdi},{rsi},{rdx},{r10},{r8},{r9},~{rcx},~{r11},~{memory}",
+    ),
+    "aarch64": ("svc #0", "={x0},{x8},{x0},{x1},{x2},{x3},{x4},{x5},~{memory}"),
+}
+
+
+def system_call(ctx, b, *values):
+    """One system call without the C library: a number and six arguments; its result or -errno."""
+    text, registers = SYSTEM_CALL[MACHINE]
+    return b.asm(ir.FunctionType(I64, [I64] * 7), text, registers, values, True)
 
 
 def compute(ctx, b, cycles):

@@ -39,15 +39,17 @@ class Apart:
             _work(work, out, here)
         os.close(out)
 
+    def fileno(self) -> int:
+        """What becomes readable when there is an answer, or none will come."""
+        return self._answer
+
     def value(self, budget_s: float) -> Any:
         """The work's value. Raises NotDone with the reason where it raised, died, or takes longer
         than the budget from now."""
         try:
             text = _read(self._answer, time.monotonic() + budget_s)
         finally:
-            os.close(self._answer)
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            self.drop()
         if text is None:
             raise NotDone(f"it took longer than its budget of {budget_s:g} s")
         if not text:
@@ -56,6 +58,12 @@ class Apart:
         if "error" in value:
             raise NotDone(value["error"])
         return value["value"]
+
+    def drop(self) -> None:
+        """End the work, done or not; at most once."""
+        os.close(self._answer)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
 
 
 def apart(work: Callable[[], Any], budget_s: float) -> Any:

@@ -9,6 +9,7 @@ import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from numaperf.machine.memory import CALLS
 
@@ -110,11 +111,23 @@ def smaps(address: int) -> dict[str, int]:
     return found
 
 
-def vmas() -> list[tuple[int, int]]:
-    """(start, end) of every VMA of this process."""
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    spans = [line.split()[0].partition("-") for line in lines]
-    return [(int(start, 16), int(end, 16)) for start, _, end in spans]
+class Vma(NamedTuple):
+    """A line of /proc/self/maps: addresses, access ("r-xp"), and file ("" for none)."""
+
+    start: int
+    end: int
+    access: str
+    file: str
+
+
+def vmas() -> list[Vma]:
+    """Every VMA of this process."""
+    found = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, access, _, _, _, *file = line.split(maxsplit=5)
+        start, _, end = span.partition("-")
+        found.append(Vma(int(start, 16), int(end, 16), access, file[0] if file else ""))
+    return found
 
 
 def thread_block() -> int:

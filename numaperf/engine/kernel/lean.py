@@ -48,7 +48,7 @@ class Forker:
         (rseq)."""
         block = calls.thread_block()
         inside = [*kept, (self.address, self.address + calls.PAGE)]
-        for start, end in calls.vmas():
+        for start, end, *_ in calls.vmas():
             mine = start <= block < end or any(a <= start and end <= b for a, b in inside)
             if not mine:
                 calls.advise(start, end - start, calls.MADV_DONTFORK, optional=True)

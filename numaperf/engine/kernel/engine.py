@@ -1,0 +1,66 @@
+"""The kernel engine: a cell's workload done by real processes on the running Linux."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from numaperf.engine import kernels
+from numaperf.engine.kernel.invocation import Invocation, real_workloads, world
+from numaperf.engine.kernel.workloads import family, raw
+from numaperf.engine.protocol import Row
+from numaperf.errors import EnvironmentRefused
+from numaperf.machine import topology
+from numaperf.machine.placements import local_pages, place
+from numaperf.plan import Cell, Plan
+
+
+class KernelEngine:
+    """Runs cells on the kernel that is running here; changes nothing of the system."""
+
+    def __init__(self) -> None:
+        self.machine = topology.read()
+        self.clock = kernels.Clock()
+
+    def prepare(self, plan: Plan, progress: Callable[[str], None]) -> None:
+        """Compile what is not in the cache yet. Raises EnvironmentRefused where a placement wants
+        pages elsewhere than where they are first touched."""
+        if not raw.KNOWN:
+            raise EnvironmentRefused(f"engine kernel has no system calls for {raw.MACHINE}")
+        for cell in plan.cells:
+            self._refuse_far_pages(cell)
+        progress("engine kernel: real processes; workloads that are new are compiled first")
+        for name in dict.fromkeys(cell.workload for cell in plan.cells):
+            marker = real_workloads()[name].load().MARKER()
+            family.load(world(0, 0), marker)
+        tasks = os.listdir("/proc/self/task")
+        assert len(tasks) == 1, f"the coordinator must be single-threaded to fork: {len(tasks)}"
+
+    def _refuse_far_pages(self, cell: Cell) -> None:
+        placed = place(cell.placement, self.machine, cell.workers)
+        if placed.page_nodes != local_pages(self.machine, placed.cpus):
+            raise EnvironmentRefused(
+                f"placement {cell.placement} binds pages to other nodes than the workers' own, and "
+                "engine kernel leaves them where they are first touched: use pack or local"
+            )
+
+    def run(self, cell: Cell, invocation: int, attempt: int, seed: int) -> Row:
+        """Fresh families of real processes; a death, a hang or a failed check is a row too."""
+        began = time.monotonic()
+        identity = {
+            "cell_id": cell.id,
+            "invocation": invocation,
+            "attempt": attempt,
+            "seed": seed,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        placement = place(cell.placement, self.machine, cell.workers)
+        run = Invocation(cell, placement, seed, self.clock)
+        try:
+            columns = run.columns()
+        finally:
+            run.close()
+        return {**columns, **identity, "total_s": time.monotonic() - began}
+
+    def close(self) -> None:
+        """Nothing outlives an invocation."""

@@ -1,0 +1,71 @@
+"""Cells of the kernel engine as tests want them, and workloads that go wrong on purpose."""
+
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from numba import njit
+
+from numaperf.config import Settings
+from numaperf.engine.kernel.workloads import raw, register
+from numaperf.engine.kernel.workloads.raw import address_of
+from numaperf.engine.kernel.workloads.steps import (
+    MARK,
+    look,
+    nothing_to_enter,
+    timed_exit,
+    timed_fork,
+)
+from numaperf.machine import topology
+from numaperf.matrix import build_plan
+from numaperf.ranges import parse_trees
+from numaperf.sync.atoms import poke
+from numaperf.sync.build import J
+
+
+def plan_of(workloads, **axes):
+    """A plan of the kernel engine with a window of 0.1 s; `axes`: key -> values."""
+    given = {
+        "workload": tuple(workloads),
+        "engine": ("kernel",),
+        "duration": (0.1,),
+        "warmup": (0.02,),
+        "background": (4,),
+        **{key: parse_trees(value) if key == "tree" else value for key, value in axes.items()},
+    }
+    return build_plan(Settings(axes=given, invocations=1), topology.read())
+
+
+class Leaky(NamedTuple):
+    """Marker of a workload whose parent finds its child's mark."""
+
+
+class Crashing(NamedTuple):
+    """Marker of a workload whose child reads where nothing is."""
+
+
+@njit(**J)
+def _leaky_turn(w, k):
+    pid = timed_fork(w)
+    if pid == 0:
+        raw.leave(0)
+    poke(address_of(w, 0) + MARK, 7)  # as if the child's write had come through
+    look(w, 0, 0)
+    return pid > 0 and timed_exit(w, pid, False)
+
+
+@njit(**J)
+def _crashing_turn(w, k):
+    pid = timed_fork(w)
+    if pid == 0:
+        poke(8, 1)
+    return pid > 0 and timed_exit(w, pid, False)
+
+
+register(Leaky, enter_kernel=nothing_to_enter, turn_kernel=_leaky_turn)
+register(Crashing, enter_kernel=nothing_to_enter, turn_kernel=_crashing_turn)
+
+
+def variant(marker):
+    """A file of engine/kernel/workloads with this marker, as discover finds it."""
+    module = SimpleNamespace(MARKER=marker, TREE=False, AT_POSITION=False)
+    return SimpleNamespace(load=lambda: module)
