@@ -163,6 +163,12 @@ AXES: tuple[Axis, ...] = (
     _words("families", lambda: FAMILIES, "one", "one: all on one family; separate: one each."),
     Axis("huge_pages", "Huge pages under the tables and frames: off or on.", "off", _switches),
     Axis("emulate_nodes", "Split the machine into K nodes; 0: as it is.", "0", _numbers(0, 64)),
+    Axis(
+        "tlb_flush_ns",
+        "Wait of a TLB flush that interrupts others, in ns; 0: counted only.",
+        "0",
+        _numbers(0, 10**9),
+    ),
     _words("engine", lambda: ENGINES, "measured", "Who executes a cell."),
     Axis("duration", "Window of an invocation.", "0.2s", _seconds(0.001), cell_field="duration_s"),
     Axis("warmup", "Warm-up before the window.", "50ms", _seconds(0.0), cell_field="warmup_s"),

@@ -35,6 +35,7 @@ class Cell:
     options: tuple[tuple[str, str], ...] = ()
     huge_pages: bool = False
     emulate_nodes: int = 0
+    tlb_flush_ns: int = 0
     engine: str = "measured"
     duration_s: float = 0.2
     warmup_s: float = 0.05

@@ -83,6 +83,7 @@ class Invocation:
         run["ticks_per_us"] = round(1000 * per_ns)
         run["warmup_ticks"] = round(cell.warmup_s * 1e9 * per_ns)
         run["window_ticks"] = round(cell.duration_s * 1e9 * per_ns)
+        self.segment.rows("header", 1)[0]["tlb_ticks"] = round(cell.tlb_flush_ns * per_ns)
         for number, (name, choice) in enumerate(self._options()):
             values = self.workload.OPTIONS[name]
             run["option"][number] = values.index(choice) if choice in values else int(choice)

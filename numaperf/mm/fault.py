@@ -71,6 +71,7 @@ from numaperf.mm.tables import (
     page_at,
     vma_at,
 )
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_tree import find_vma, linear_page_index
 from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
@@ -204,6 +205,7 @@ def _copy_on_write(w, mm, vma, t, number, old):
         put_page_refs(w, page, TWO)
         put_page(w, old)
         return AGAIN
+    flush_tlb(w, mm)  # ptep_clear_flush: nobody reads the old page past this
     _own_new_page(w, page, mm, vma, number)
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
     rmap_unmapped(w, old, mm, number)
@@ -297,6 +299,7 @@ def fault(w, mm, number, write):
     """
     locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
     begin_operation(w)
+    switch_mm(w, mm)
     did = AGAIN
     while did == AGAIN:
         vma = lock_vma_under_rcu(w, mm, number)

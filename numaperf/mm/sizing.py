@@ -9,7 +9,7 @@ from numaperf.discover import variants
 PAGE_BYTES = 4096
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
-    "mms": 192,
+    "mms": 256,
     "vmas": 192,
     "vma_nodes": 256,
     "page_tables": 4096 + 64 + 4096,

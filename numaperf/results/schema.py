@@ -109,6 +109,7 @@ AXES_SPECS: tuple[Spec, ...] = (
     ("options", "json", "", "options of the workload, name to value"),
     ("huge_pages", "bool", "", "shared segments on huge pages were asked for"),
     ("emulate_nodes", "int", "", "nodes the machine was split into; 0 means its real nodes"),
+    ("tlb_flush_ns", "int", "ns", "wait of a TLB flush that interrupts others; 0: only counted"),
     ("engine", "text", "", "who executed the cell"),
     ("duration_s", "float", "s", "window asked for"),
     ("warmup_s", "float", "s", "warm-up asked for"),
@@ -184,6 +185,8 @@ WALK_SPECS = (
     ("swapped_out", "int", "count", "page frames written to swap and freed", ""),
     ("minor_swap_in", "int", "count", "swap-ins that found the page still in the swap cache", ""),
     ("stale_rows", "int", "count", "rows freed under a reader: must be 0", "lower"),
+    ("tlb_flushes", "int", "count", "TLB flushes, also those that interrupted nobody", "lower"),
+    ("tlb_targets", "int", "count", "workers that TLB flushes interrupted", "lower"),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )
