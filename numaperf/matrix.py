@@ -125,6 +125,9 @@ def _split(cells: list[Cell]) -> tuple[list[Cell], list[tuple[Cell, str]]]:
 
 def impossible(cell: Cell) -> str:
     """Why this cell cannot exist on any machine, or the empty text."""
+    if cell.memory_only and cell.memory_only >= cell.emulate_nodes:
+        nodes = cell.emulate_nodes
+        return f"--memory-only {cell.memory_only} needs more emulated nodes than that, not {nodes}"
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     if cell.lock_model not in models:
         known = ", ".join(models)

@@ -14,7 +14,7 @@ from numaperf.ranges import parse_tree
 __all__ = ["Cell", "Plan", "estimated_s", "parse_tree", "shuffled_order"]
 
 #: Fields that cells were given after results had been stored, with their defaults.
-LATER = {"tlb_flush_ns": 0}
+LATER = {"memory_only": 0, "tlb_flush_ns": 0}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Cell:
     options: tuple[tuple[str, str], ...] = ()
     huge_pages: bool = False
     emulate_nodes: int = 0
+    memory_only: int = 0
     tlb_flush_ns: int = 0
     engine: str = "measured"
     duration_s: float = 0.2

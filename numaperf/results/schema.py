@@ -109,6 +109,7 @@ AXES_SPECS: tuple[Spec, ...] = (
     ("options", "json", "", "options of the workload, name to value"),
     ("huge_pages", "bool", "", "shared segments on huge pages were asked for"),
     ("emulate_nodes", "int", "", "nodes the machine was split into; 0 means its real nodes"),
+    ("memory_only", "int", "", "how many of the emulated nodes have no CPUs"),
     ("tlb_flush_ns", "int", "ns", "wait of a TLB flush that interrupts others; 0: only counted"),
     ("engine", "text", "", "who executed the cell"),
     ("duration_s", "float", "s", "window asked for"),
