@@ -163,6 +163,13 @@ AXES: tuple[Axis, ...] = (
     _words("families", lambda: FAMILIES, "one", "one: all on one family; separate: one each."),
     Axis("huge_pages", "Huge pages under the tables and frames: off or on.", "off", _switches),
     Axis("emulate_nodes", "Split the machine into K nodes; 0: as it is.", "0", _numbers(0, 64)),
+    Axis("memory_only", "Of the emulated nodes, so many without CPUs.", "0", _numbers(0, 63)),
+    Axis(
+        "tlb_flush_ns",
+        "Wait of a TLB flush that interrupts others, in ns; 0: counted only.",
+        "0",
+        _numbers(0, 10**9),
+    ),
     _words(
         "engine",
         lambda: ENGINES,

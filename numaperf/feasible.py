@@ -47,6 +47,7 @@ def not_on_kernel(cell: Cell) -> str:
         ("mode", cell.mode, "process"),
         ("huge_pages", "on" if cell.huge_pages else "off", "off"),
         ("emulate_nodes", cell.emulate_nodes, 0),
+        ("tlb_flush_ns", cell.tlb_flush_ns, 0),
     ):
         if asked != only:
             return f"{what} with {name} {asked}: engine kernel has {name} {only} only"
@@ -84,21 +85,21 @@ def same_placements(cells: list[Cell], topology: "Topology") -> list[str]:
     return notes
 
 
-def _outcomes(cells: list[Cell], topology: "Topology") -> dict[str, dict[tuple[int, int], object]]:
-    """Placement -> (emulated nodes, workers) -> what it gives on this machine."""
+def _outcomes(cells: list[Cell], topology: "Topology") -> dict[str, dict[tuple[int, ...], object]]:
+    """Placement -> (emulated nodes, memory-only ones, workers) -> what it gives on this machine."""
     from numaperf.machine import placements
 
-    outcomes: dict[str, dict[tuple[int, int], object]] = {}
-    machines: dict[int, Topology] = {0: topology}
+    outcomes: dict[str, dict[tuple[int, ...], object]] = {}
+    machines: dict[tuple[int, int], Topology] = {(0, 0): topology}
     for cell in cells:
-        nodes = cell.emulate_nodes
+        nodes = (cell.emulate_nodes, cell.memory_only)
         points = outcomes.setdefault(cell.placement, {})
-        if (nodes, cell.workers) not in points:
+        if (*nodes, cell.workers) not in points:
             if nodes not in machines:
-                machines[nodes] = topology.emulate(nodes)
+                machines[nodes] = topology.emulate(*nodes)
             place = placements.place(cell.placement, machines[nodes], cell.workers)
             given = (place.cpus, place.page_nodes, place.structure_nodes)
-            points[nodes, cell.workers] = given
+            points[*nodes, cell.workers] = given
     return outcomes
 
 

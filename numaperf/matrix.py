@@ -148,7 +148,10 @@ def impossible(cell: Cell) -> str:
 
 
 def _not_in_model(cell: Cell) -> str:
-    """Why the model's design or lock cannot."""
+    """Why the model's design, its lock or its nodes cannot."""
+    if cell.memory_only and cell.memory_only >= cell.emulate_nodes:
+        nodes = cell.emulate_nodes
+        return f"--memory-only {cell.memory_only} needs more emulated nodes than that, not {nodes}"
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     if cell.lock_model not in models:
         known = ", ".join(models)

@@ -13,6 +13,9 @@ from numaperf.ranges import parse_tree
 
 __all__ = ["Cell", "Plan", "estimated_s", "parse_tree", "shuffled_order"]
 
+#: Fields that cells were given after results had been stored, with their defaults.
+LATER = {"memory_only": 0, "tlb_flush_ns": 0}
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -35,6 +38,8 @@ class Cell:
     options: tuple[tuple[str, str], ...] = ()
     huge_pages: bool = False
     emulate_nodes: int = 0
+    memory_only: int = 0
+    tlb_flush_ns: int = 0
     engine: str = "measured"
     duration_s: float = 0.2
     warmup_s: float = 0.05
@@ -42,8 +47,13 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """16 hex digits that name this cell: sha256 over the canonical JSON of all its fields."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """16 hex digits that name this cell: sha256 over the canonical JSON of all its fields.
+
+        A field of LATER is left out at its default: ids of stored cells stay what they were.
+        """
+        values = self.to_dict()
+        told = {name: value for name, value in values.items() if LATER.get(name, "") != value}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:

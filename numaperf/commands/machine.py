@@ -13,6 +13,9 @@ def machine(
     emulate_nodes: Annotated[
         int, typer.Option("--emulate-nodes", min=0, help="Split it into K nodes; 0: as it is.")
     ] = 0,
+    memory_only: Annotated[
+        int, typer.Option("--memory-only", min=0, help="Of these nodes, so many without CPUs.")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Everything found, as JSON.")] = False,
 ) -> None:
     """Show the topology, the placements it can give, and what may disturb a measurement."""
@@ -22,8 +25,8 @@ def machine(
 
     found = topology.read()
     findings = [asdict(finding) for finding in doctor.inspect(found)]
-    if emulate_nodes:
-        found = found.emulate(emulate_nodes)
+    if emulate_nodes or memory_only:
+        found = found.emulate(emulate_nodes, memory_only)
     facts = {
         "topology": asdict(found),
         "fingerprint": found.fingerprint(),

@@ -35,7 +35,9 @@ class MeasuredEngine:
     def run(self, cell: Cell, invocation: int, attempt: int, seed: int) -> Row:
         """One fresh group of workers; a death, a hang or a failed check is a row like any other."""
         began = time.monotonic()
-        machine = self.machine.emulate(cell.emulate_nodes) if cell.emulate_nodes else self.machine
+        machine = self.machine
+        if cell.emulate_nodes:
+            machine = machine.emulate(cell.emulate_nodes, cell.memory_only)
         placement = place(cell.placement, machine, cell.workers)
         identity = {
             "cell_id": cell.id,

@@ -69,32 +69,38 @@ class Topology:
         """Node ids as the kernel knows them, for `memory.bind`; pseudo-nodes may fall together."""
         return tuple(sorted({self.node(node).real for node in nodes}))
 
-    def emulate(self, k: int) -> "Topology":
+    def emulate(self, k: int, memory_only: int = 0) -> "Topology":
         """The same machine cut into k pseudo-nodes 0..k-1, at distances 10 and 20.
 
-        CPUs are dealt in k runs of near equal length; cores stay whole while there are k of them.
+        The last `memory_only` of them have no CPUs and lie on the real node of the first. CPUs are
+        dealt to the others in runs of near equal length; cores stay whole while there are enough.
         Each pseudo-node takes an equal share of the memory of its real node (`Node.real`: the node
         of its first CPU, or the nearest with memory); memory of other real nodes is left out.
-        Raises UsageError for k < 2, EnvironmentRefused for more pseudo-nodes than allowed CPUs.
+        Raises UsageError for k < 2 and where no node is left for CPUs, EnvironmentRefused for more
+        pseudo-nodes with CPUs than allowed CPUs.
         """
         if k < 2:
             raise UsageError(f"--emulate-nodes {k}: emulation needs at least 2 nodes")
         if self.emulated:
             raise UsageError("this machine is emulated already: emulate the real one")
-        if k > len(self.cpus):
+        if memory_only >= k:
+            raise UsageError(f"--memory-only {memory_only} of {k} nodes leaves none for CPUs")
+        if k - memory_only > len(self.cpus):
             raise EnvironmentRefused(
-                f"--emulate-nodes {k} needs a CPU for each pseudo-node, and this process may use "
+                f"--emulate-nodes {k} needs a CPU for each pseudo-node that is not memory "
+                f"only, and this process may use "
                 f"{len(self.cpus)} (CPUs {sysfs.ranges(cpu.id for cpu in self.cpus)})"
             )
-        groups = _split(self.cpus, k)
-        homes = [self.home(group[0].node) for group in groups]
+        groups = _split(self.cpus, k - memory_only) + [[] for _ in range(memory_only)]
+        homes = [self.home((group or groups[0])[0].node) for group in groups]
         cpus = [replace(cpu, node=i) for i, group in enumerate(groups) for cpu in group]
         return replace(
             self,
             cpus=tuple(sorted(cpus, key=lambda cpu: cpu.id)),
             nodes=tuple(self._pseudo_node(i, groups[i], homes) for i in range(k)),
             emulated=True,
-            facts={**self.facts, "emulated_nodes": k},
+            facts={**self.facts, "emulated_nodes": k}
+            | ({"memory_only": memory_only} if memory_only else {}),
         )
 
     def _pseudo_node(self, i: int, cpus: list[Cpu], homes: list[int]) -> Node:

@@ -74,6 +74,7 @@ from numaperf.mm.tables import (
     page_at,
     vma_at,
 )
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_tree import content_index, find_vma, linear_page_index
 from numaperf.sync.atoms import peek, poke, prefetch
 from numaperf.sync.build import ENTRY, J
@@ -233,6 +234,7 @@ def _copy_on_write(w, mm, vma, t, number, old):
         put_page_refs(w, page, TWO)
         put_page(w, old)
         return AGAIN
+    flush_tlb(w, mm)  # ptep_clear_flush: nobody reads the old page past this
     _own_new_page(w, page, mm, vma, number)
     _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
     rmap_unmapped(w, old, mm, number)
@@ -346,6 +348,7 @@ def fault(w, mm, number, write):
     me = worker_at(w, w.cpu)
     locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
     begin_operation(w)
+    switch_mm(w, mm)
     did = AGAIN
     while did == AGAIN:
         locks += _drain_batches(w)

@@ -42,10 +42,11 @@ from numaperf.mm.tables import (
     swap_at,
     vma_at,
 )
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_tree import copy_vma_tree, next_vma, replace_vma
-from numaperf.sync.atoms import copy_bytes, peek, poke
+from numaperf.sync.atoms import clear_bytes, copy_bytes, peek, poke
 from numaperf.sync.build import ENTRY, J
-from numaperf.sync.layout import SLAB_MM, SLAB_VMA, header_at
+from numaperf.sync.layout import CPUMASK_WORDS, SLAB_MM, SLAB_VMA, header_at
 from numaperf.sync.primitives import add, bit_and, compute, load, store, touch
 
 
@@ -61,6 +62,7 @@ def new_mm(w):
     m.vma_root = 0
     m.vma_count = 0
     m.cow_context = 0
+    clear_bytes(m.at_cpumask, 8 * CPUMASK_WORDS)
     if not new_pgd(w, mm):
         return 0
     store(w, m.at_users, 1)
@@ -192,6 +194,7 @@ def fork(w, parent):
     """A child of `parent`; 0: out of rows (the run is then invalid, nothing is rolled back)."""
     compute(w, path.FORK)
     begin_operation(w)
+    switch_mm(w, parent)
     child = new_mm(w)
     ok = child != 0
     if ok:
@@ -203,6 +206,7 @@ def fork(w, parent):
             vma = next_vma(w, parent, vma_at(w, vma).end)
         ok = rmap_fork_mm(w, parent, child)
         ok = ok and _copy_vmas(w, parent, child) and _copy_pages(w, parent, child)
+        flush_tlb(w, parent)  # its PTEs are read-only now
         if ok:
             rmap_fork_done(w, parent, child)
         mmap_write_unlock(w, child)

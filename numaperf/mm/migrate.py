@@ -22,6 +22,7 @@ from numaperf.mm.pages import alloc_page_on, put_page, try_lock_page, unlock_pag
 from numaperf.mm.swap import unlock_swap_page
 from numaperf.mm.tables import PG_FILE, PG_LOCKED, PG_SWAPCACHE, frame_at, page_at
 from numaperf.mm.teardown import tear_down_dying
+from numaperf.mm.tlb import flush_tlb_batch
 from numaperf.mm.visit import MIGRATE, RESTORE, walk_begin
 from numaperf.sync.build import ENTRY, J
 from numaperf.sync.layout import worker_at
@@ -65,6 +66,7 @@ def _unmap(w, page):
     """try_to_migrate; page locked and off its LRU. False: mappings are left (never, if sound)."""
     store(w, page_at(w, page).at_lru_next, 0)  # from here on: its migration entries
     _walk(w, page, MIGRATE)
+    flush_tlb_batch(w)
     if load(w, page_at(w, page).at_mapcount) == 0:
         return True
     worker_at(w, w.cpu).missed_mapping += 1

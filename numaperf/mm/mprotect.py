@@ -10,6 +10,7 @@ from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import PTE_PRESENT, PTE_WRITE, VMA_READONLY, vma_at
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_edit import merge_around, vma_of_range
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import ENTRY, J
@@ -18,6 +19,8 @@ from numaperf.sync.primitives import bit_and, bit_or, store, touch
 
 @njit(**J)
 def _protect_table(w, t, number, last):
+    """Write-protect PTEs of one table; how many changed."""
+    changed = 0
     pte_lock(w, t)
     while number < last:
         pte = pte_address(w, t, number)
@@ -26,19 +29,24 @@ def _protect_table(w, t, number, last):
         value = peek(pte)
         if value & PTE_PRESENT != 0 and value & PTE_WRITE != 0:
             store(w, pte, value & ~PTE_WRITE)
+            changed += 1
         number += 1
     pte_unlock(w, t)
+    return changed
 
 
 @njit(**J)
 def _change_protection(w, mm, number, end):
-    """Write-protect every PTE of number..end-1."""
+    """Write-protect every PTE of number..end-1, and flush once if any was writable."""
+    changed = 0
     while number < end:
         last = min(end, (number | 511) + 1)
         t = find_table(w, mm, number)
         if t != 0:
-            _protect_table(w, t, number, last)
+            changed += _protect_table(w, t, number, last)
         number = last
+    if changed > 0:
+        flush_tlb(w, mm)
 
 
 @njit(**ENTRY)
@@ -48,6 +56,7 @@ def mprotect(w, mm, start, pages, writable):
     False: the range is not inside one VMA, or no row is left.
     """
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = vma_of_range(w, mm, start, start + pages)
     ok = vma > 0

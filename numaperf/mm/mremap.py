@@ -32,6 +32,7 @@ from numaperf.mm.tables import (
     mm_at,
     vma_at,
 )
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_edit import drop_vma, merge_around, vma_of_range
 from numaperf.mm.vma_tree import find_vma, insert_vma, next_vma
 from numaperf.sync.atoms import peek, poke
@@ -56,7 +57,7 @@ def _unlock_both(w, t, target):
 
 @njit(**J)
 def _move_pte(w, mm, t, number, target, to):
-    """move_ptes, one entry; both PTLs held.
+    """move_ptes, one entry; both PTLs held; PTE_PRESENT if one moved that a TLB may hold, else 0.
 
     The new place first: a walk that finds an empty PTE takes no PTL, and it looks at the old place
     first. (The kernel clears the old one first and lets such a walk miss; it tries again later.)
@@ -65,7 +66,7 @@ def _move_pte(w, mm, t, number, target, to):
     touch(w, pte, 1)
     value = peek(pte)
     if value == 0:
-        return
+        return 0
     poke(stamp_address(w, target, to), peek(stamp_address(w, t, number)))
     touch(w, pte_address(w, target, to), 1)
     store(w, pte_address(w, target, to), value)
@@ -73,6 +74,7 @@ def _move_pte(w, mm, t, number, target, to):
     if value & (PTE_PRESENT | PTE_MIGRATION) != 0:
         rmap_unmapped(w, value >> PTE_SHIFT, mm, number)
         rmap_mapped(w, value >> PTE_SHIFT, mm, to)
+    return value & PTE_PRESENT
 
 
 @njit(**J)
@@ -88,8 +90,11 @@ def _move_page_tables(w, mm, start, to, pages):
             if target == 0:
                 return False
             _lock_both(w, t, target)
+            moved = 0
             for j in range(count):
-                _move_pte(w, mm, t, number + j, target, to + i + j)
+                moved |= _move_pte(w, mm, t, number + j, target, to + i + j)
+            if moved != 0:
+                flush_tlb(w, mm)
             _unlock_both(w, t, target)
         i += count
     return True
@@ -128,6 +133,7 @@ def mremap(w, mm, start, pages, to):
     False: the range is not inside one VMA, the new place is not free, or no row is left.
     """
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = 0
     if _range_is_free(w, mm, to, to + pages):

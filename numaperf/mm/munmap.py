@@ -10,6 +10,7 @@ from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.tables import vma_at
 from numaperf.mm.teardown import zap_vma
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_edit import drop_vma, vma_of_range
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.build import ENTRY, J
@@ -21,7 +22,8 @@ def _unmap_locked(w, mm, start, end):
     vma = vma_of_range(w, mm, start, end)
     if vma <= 0:
         return False
-    zap_vma(w, mm, vma)
+    if zap_vma(w, mm, vma) > 0:
+        flush_tlb(w, mm)  # tlb_finish_mmu; simplified: after the pages went, not before
     return drop_vma(w, mm, vma)
 
 
@@ -29,6 +31,7 @@ def _unmap_locked(w, mm, start, end):
 def unmap(w, mm, number):
     """Unmap the whole VMA that holds virtual page `number`; False: none, or out of rows."""
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = find_vma(w, mm, number)
     ok = vma != 0 and _unmap_locked(w, mm, vma_at(w, vma).start, vma_at(w, vma).end)
@@ -41,6 +44,7 @@ def unmap(w, mm, number):
 def unmap_range(w, mm, start, pages):
     """Unmap `pages` pages from virtual page `start` on; False: not inside one VMA, or no rows."""
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     ok = _unmap_locked(w, mm, start, start + pages)
     mmap_write_unlock(w, mm)

@@ -26,6 +26,7 @@ from numaperf.mm.swap import (
 )
 from numaperf.mm.tables import PG_FILE, PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
 from numaperf.mm.teardown import tear_down_dying
+from numaperf.mm.tlb import flush_tlb_batch
 from numaperf.mm.visit import REFERENCED, UNMAP
 from numaperf.mm.walk import walk_locked
 from numaperf.sync.atoms import peek, poke
@@ -71,6 +72,7 @@ def _unmap_all(w, page):
     """try_to_unmap: True when no mapping is left."""
     if load(w, page_at(w, page).at_mapcount) > 0:
         walk_locked(w, page, UNMAP)
+        flush_tlb_batch(w)  # try_to_unmap_flush_dirty: before it is written out
     if load(w, page_at(w, page).at_mapcount) == 0:
         return True
     worker_at(w, w.cpu).missed_mapping += 1

@@ -11,7 +11,7 @@ PAGE_BYTES = 4096
 FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
-    "mms": 192,
+    "mms": 256,
     "vmas": 192,
     "vma_nodes": 256,
     "page_tables": 4096 + 64 + 4096,

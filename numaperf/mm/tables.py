@@ -7,13 +7,14 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 import numpy as np
 
 from numaperf.mm.sizing import FILE_PAGES
-from numaperf.sync.layout import TABLES, table
+from numaperf.sync.layout import CPUMASK_WORDS, TABLES, table
 from numaperf.sync.rows import record
 
 MM = record(
     (("mmap_lock", 8),),
     ("users", "serial", "lock_seq", "vma_root", "vma_count", "pgd", "cow_context", "link"),
     (("page_table_lock", 8),),
+    (("cpumask", CPUMASK_WORDS),),
 )
 VMA = record(
     ("start", "end", "mm", "pgoff", "flags", "lock_seq", "anon_vma", "anon_vma_chain"),

@@ -36,6 +36,7 @@ from numaperf.mm.tables import (
     page_at,
     vma_at,
 )
+from numaperf.mm.tlb import leave_mm
 from numaperf.mm.vma_tree import free_vma_tree, next_vma
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import ENTRY, J
@@ -87,7 +88,8 @@ def _release_gathered(w, gathered):
 
 @njit(**J)
 def zap_vma(w, mm, vma):
-    """unmap_vmas for one VMA: every PTE cleared, every mapping dropped."""
+    """unmap_vmas for one VMA: every PTE cleared, every mapping dropped; how many."""
+    cleared = 0
     v = vma_at(w, vma)
     gathered = worker_at(w, w.cpu).at_gather
     number = v.start
@@ -98,7 +100,9 @@ def zap_vma(w, mm, vma):
             number = last
         while number < last:
             number = _zap_some(w, mm, t, number, last, gathered)
+            cleared += peek(gathered + 8 * GATHER)
             _release_gathered(w, gathered)
+    return cleared
 
 
 @njit(**J)
@@ -166,6 +170,7 @@ def exit_mm(w, mm):
     """The process of `mm` exits; the last user tears the address space down."""
     compute(w, path.EXIT)
     begin_operation(w)
+    leave_mm(w, mm)
     if add(w, mm_at(w, mm).at_users, -1) == 1:
         _exit_mmap(w, mm)
     end_operation(w)

@@ -27,6 +27,7 @@ from numaperf.mm.tables import (
     page_at,
     swap_at,
 )
+from numaperf.mm.tlb import defer_tlb_flush
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import header_at, numbered, worker_at
@@ -129,8 +130,10 @@ def _act(w, mm, number, page, pte, value, purpose):
     me.walk_hash += mapping_hash(mm_at(w, mm).serial, number)
     if purpose == UNMAP:
         _unmap_one(w, mm, number, page, pte)
+        defer_tlb_flush(w, mm)
     elif purpose == MIGRATE:
         _migrate_one(w, page, pte)
+        defer_tlb_flush(w, mm)
     elif purpose == REFERENCED and value & PTE_ACCESSED != 0:
         me.walk_referenced += 1
         store(w, pte, value & ~PTE_ACCESSED)

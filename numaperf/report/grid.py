@@ -21,6 +21,8 @@ USUAL = {
     "options": "-",
     "huge_pages": "no",
     "emulate_nodes": "0",
+    "memory_only": "0",
+    "tlb_flush_ns": "0",
     "ops": "0",
     "engine": "measured",
 }
@@ -28,6 +30,8 @@ AXIS_WORDS = {
     "lock_model": "lock model",
     "huge_pages": "huge pages",
     "emulate_nodes": "emulated nodes",
+    "memory_only": "memory-only nodes",
+    "tlb_flush_ns": "TLB flush ns",
     "duration_s": "window s",
     "warmup_s": "warm-up s",
 }

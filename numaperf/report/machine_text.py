@@ -25,7 +25,7 @@ def _nodes(found: Mapping[str, Any]) -> str:
     rows = [
         (
             node["id"],
-            ranges(node["cpus"]),
+            ranges(node["cpus"]) or "none: memory only",
             f"{node['memory_bytes'] / GIB:.1f} GiB",
             " ".join(map(str, node["distances"])),
         )

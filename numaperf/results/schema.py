@@ -109,6 +109,8 @@ AXES_SPECS: tuple[Spec, ...] = (
     ("options", "json", "", "options of the workload, name to value"),
     ("huge_pages", "bool", "", "shared segments on huge pages were asked for"),
     ("emulate_nodes", "int", "", "nodes the machine was split into; 0 means its real nodes"),
+    ("memory_only", "int", "", "how many of the emulated nodes have no CPUs"),
+    ("tlb_flush_ns", "int", "ns", "wait of a TLB flush that interrupts others; 0: only counted"),
     ("engine", "text", "", "who executed the cell"),
     ("duration_s", "float", "s", "window asked for"),
     ("warmup_s", "float", "s", "warm-up asked for"),
@@ -188,6 +190,8 @@ WALK_SPECS = (
     ("file_faults", "int", "count", "faults that mapped a page-cache page", ""),
     ("file_copies", "int", "count", "COW faults that copied a page-cache page", ""),
     ("file_dropped", "int", "count", "clean page-cache pages that reclaim dropped", ""),
+    ("tlb_flushes", "int", "count", "TLB flushes, also those that interrupted nobody", "lower"),
+    ("tlb_targets", "int", "count", "workers that TLB flushes interrupted", "lower"),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )

@@ -57,12 +57,13 @@ WALK_COUNTERS = (
 COUNTERS = (
     *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
     "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
-    "file_reads", "file_faults", "file_copies", "file_dropped",
+    "file_reads", "file_faults", "file_copies", "file_dropped", "tlb_flushes", "tlb_targets",
 )  # fmt: skip
 
+CPUMASK_WORDS = 4  # bits, one a worker: mm/tlb.py
 PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
 HEADER = record(
-    ("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant"),
+    ("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks"),
     (("parked", 8 * PARK_BUCKETS),),
     (("giant", 8),),
     (("family_lock", 8),),
@@ -83,15 +84,24 @@ STAT_LINES = 2  # per lock class: one line of figures, one line that is the MCS 
 WORKER = record(
     ("cpu", "node", "pool", "error", "page_nodes", "last_node", "random", "stamp"),
     ("rcu",),
+    ("loaded",),  # read by who flushes, written when the worker acts for another mm
     ("rcu_nest", "limbo_count", "aged_count", "aged_epoch", "dying_count", ("dying", DYING)),
-    (("gather", 33),),
+    (("gather", 33), ("tlb_batch", CPUMASK_WORDS)),
     (("isolated", 32),),
     COUNTERS,
     (("lock", 8 * STAT_LINES * len(LOCK_CLASSES)),),
     (("slab", 4 * len(SLABS)),),
     ("lru_count", ("lru_batch", 31)),
     ("free_count", ("free_batch", 31)),
-    ("walk_count", "walk_hash", "walk_visits", "walk_referenced", "migrating", "wait_page"),
+    (
+        "walk_count",
+        "walk_hash",
+        "walk_visits",
+        "walk_referenced",
+        "migrating",
+        "wait_page",
+        "tlb_pending",
+    ),
     ("sample_next", "sample_mask", ("timer", len(OPERATIONS))),
     (("count", len(OPERATIONS)),),
     (("ticks", len(OPERATIONS)),),

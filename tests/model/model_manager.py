@@ -107,6 +107,11 @@ LOCKS = {
     "rmap_unlock_read": rmap_unlock_read,
     "taken": not_kept,
     "released": not_kept,
+    "switch_mm": not_kept,
+    "leave_mm": not_kept,
+    "flush_tlb": not_kept,
+    "defer_tlb_flush": not_kept,
+    "flush_tlb_batch": not_kept,
 }
 COPIES = {
     "copy_bytes": copy_bytes,

@@ -1,0 +1,122 @@
+"""Remote TLB flushes: counted always, and waited for where the run asks for it (--tlb-flush-ns).
+
+Models flush_tlb_mm_range and arch_tlbbatch_flush of arch/x86/mm/tlb.c (6.18) as an event: the
+flusher interrupts every other CPU that runs the address space and waits for all of them at once.
+Who is that? Each worker is a CPU; the address space of its last fault or system call is the one it
+has loaded (switch_mm_irqs_off), named by serial number, as rows are used again. An address space's
+cpumask, on a cache line of its own, has the workers that ever loaded it, so that a flush looks at
+their words alone; those that went on to another one are not interrupted. So threads of one mm meet
+each other here, and processes only where another worker last acted for the same process.
+
+One flush: a COW fault that replaces a present PTE (ptep_clear_flush), a fork (flush_tlb_mm of the
+write-protected parent), an mprotect that took write access away, a munmap that cleared a PTE, and
+a page table that mremap moved present PTEs from. Reclaim and migration gather the CPUs of all
+mappers of a page and flush once a page (set_tlb_ubc_flush_pending, try_to_unmap_flush): before the
+write-out, as the pages are dirty, and before the copy. No flush: reuse in place, ageing
+(ptep_clear_flush_young on x86), and exit, whose other users are gone.
+
+Left out: what it costs the interrupted CPU, its TLB misses later, lazy TLB mode, the wait's growth
+with the number of targets. Of more than 256 workers those 256 apart share a bit of the mask.
+"""
+
+import numpy as np
+from numba import njit
+
+from numaperf.mm.tables import mm_at
+from numaperf.sync.atoms import peek, poke
+from numaperf.sync.build import J
+from numaperf.sync.layout import CPUMASK_WORDS, header_at, worker_at
+from numaperf.sync.primitives import bit_or, compute, load, now, store
+
+POLL = np.int64(50)  # cycles between two looks at the clock
+
+
+@njit(**J)
+def _word(mask, cpu):
+    return mask + 8 * ((cpu >> 6) & (CPUMASK_WORDS - 1))
+
+
+@njit(**J)
+def _bit(cpu):
+    return np.int64(1) << (cpu & 63)
+
+
+@njit(**J)
+def switch_mm(w, mm):
+    """This worker acts for `mm` from now on; writes nothing shared when it did so before."""
+    me = worker_at(w, w.cpu)
+    m = mm_at(w, mm)
+    if me.loaded == m.serial:
+        return
+    store(w, me.at_loaded, m.serial)
+    word = _word(m.at_cpumask, w.cpu)
+    if load(w, word) & _bit(w.cpu) == 0:
+        bit_or(w, word, _bit(w.cpu))
+
+
+@njit(**J)
+def leave_mm(w, mm):
+    """The process of `mm` ends here: the worker runs nobody (exit_mm, lazy TLB)."""
+    me = worker_at(w, w.cpu)
+    if me.loaded == mm_at(w, mm).serial:
+        store(w, me.at_loaded, 0)
+
+
+@njit(**J)
+def _runs(w, cpu, mm):
+    """Is `cpu` another worker that has `mm` loaded?"""
+    m = mm_at(w, mm)
+    if cpu == w.cpu or load(w, _word(m.at_cpumask, cpu)) & _bit(cpu) == 0:
+        return False
+    return load(w, worker_at(w, cpu).at_loaded) == m.serial
+
+
+@njit(**J)
+def _count(w, targets):
+    """One flush that interrupted so many others, and the wait for them."""
+    me = worker_at(w, w.cpu)
+    me.tlb_flushes += 1
+    me.tlb_targets += targets
+    ticks = header_at(w, 0).tlb_ticks
+    if targets > 0 and ticks > 0:
+        until = now(w) + ticks
+        while now(w) < until:
+            compute(w, POLL)
+
+
+@njit(**J)
+def flush_tlb(w, mm):
+    """Flush `mm` now (flush_tlb_mm_range)."""
+    targets = 0
+    for cpu in range(header_at(w, 0).workers):
+        if _runs(w, cpu, mm):
+            targets += 1
+    _count(w, targets)
+
+
+@njit(**J)
+def defer_tlb_flush(w, mm):
+    """A PTE of `mm` was cleared; the flush comes with the page's others (flush_tlb_batch)."""
+    me = worker_at(w, w.cpu)
+    me.tlb_pending = 1
+    for cpu in range(header_at(w, 0).workers):
+        if _runs(w, cpu, mm):
+            word = _word(me.at_tlb_batch, cpu)
+            poke(word, peek(word) | _bit(cpu))
+
+
+@njit(**J)
+def flush_tlb_batch(w):
+    """Flush what was deferred, if anything was (try_to_unmap_flush)."""
+    me = worker_at(w, w.cpu)
+    if me.tlb_pending == 0:
+        return
+    me.tlb_pending = 0
+    targets = 0
+    for i in range(CPUMASK_WORDS):
+        bits = peek(me.at_tlb_batch + 8 * i)
+        poke(me.at_tlb_batch + 8 * i, 0)
+        while bits != 0:
+            bits &= bits - 1
+            targets += 1
+    _count(w, targets)
