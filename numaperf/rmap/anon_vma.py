@@ -39,8 +39,10 @@ from numaperf.rmap.anon_vma_tables import SLAB_ANON_VMA, SLAB_AVC, anon_vma_at, 
 from numaperf.rmap.anon_vma_walk import (
     folio_get_anon_vma,
     lock_of,
+    lock_trees,
     put_anon_vma,
     rmap_walk_anon,
+    unlock_trees,
 )
 from numaperf.rmap.interval_tree import interval_insert, interval_remove
 from numaperf.sync.build import J
@@ -255,12 +257,15 @@ def anon_vma_copy(w, vma, copy):
 
 @njit(**J)
 def anon_vma_pre_update(w, vma):
-    """anon_vma_interval_tree_pre_update_vma: out of every tree, whose lock stays held."""
+    """anon_vma_interval_tree_pre_update_vma: out of every tree, whose lock stays held.
+
+    No search may see an end that its tree's subtree_last does not know: it would not come back
+    from a branch that has become empty.
+    """
     avc = vma_at(w, vma).anon_vma_chain
-    if avc == 0 or header_at(w, 0).lock_model == FINE:
-        return  # fine: each tree under its own lock, afterwards
-    lock = lock_of(w, avc_at(w, avc).anon_vma)
-    rmap_lock_write(w, lock)
+    if avc == 0:
+        return
+    lock_trees(w, avc)
     while avc != 0:
         interval_remove(w, avc_at(w, avc).anon_vma, avc)
         avc = avc_at(w, avc).next
@@ -268,28 +273,13 @@ def anon_vma_pre_update(w, vma):
 
 @njit(**J)
 def anon_vma_post_update(w, vma):
-    """anon_vma_interval_tree_post_update_vma: back into every tree, behind its equals.
-
-    Fine: only where a VMA ends changes, which is no tree's order, and a part that it grows by is
-    covered by the neighbour it takes in until that one leaves.
-    """
-    avc = vma_at(w, vma).anon_vma_chain
-    if avc == 0:
-        return
-    fine = header_at(w, 0).lock_model == FINE
-    lock = lock_of(w, avc_at(w, avc).anon_vma)
+    """anon_vma_interval_tree_post_update_vma: back into every tree, behind its equals."""
+    first = avc = vma_at(w, vma).anon_vma_chain
     while avc != 0:
-        av = avc_at(w, avc).anon_vma
-        if fine:
-            lock = lock_of(w, av)
-            rmap_lock_write(w, lock)
-            interval_remove(w, av, avc)
-        interval_insert(w, av, avc)
-        if fine:
-            rmap_unlock_write(w, lock)
+        interval_insert(w, avc_at(w, avc).anon_vma, avc)
         avc = avc_at(w, avc).next
-    if not fine:
-        rmap_unlock_write(w, lock)
+    if first != 0:
+        unlock_trees(w, first)
 
 
 @njit(**J)

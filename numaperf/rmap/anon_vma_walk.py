@@ -13,7 +13,13 @@ from numaperf.rmap.anon_vma_tables import SLAB_ANON_VMA, anon_vma_at, avc_at
 from numaperf.rmap.interval_tree import interval_first, interval_next
 from numaperf.sync.build import J
 from numaperf.sync.layout import COARSE, FINE, GIANT, header_at, worker_at
-from numaperf.sync.locking import rmap_lock_read, rmap_trylock_read, rmap_unlock_read
+from numaperf.sync.locking import (
+    rmap_lock_read,
+    rmap_lock_write,
+    rmap_trylock_read,
+    rmap_unlock_read,
+    rmap_unlock_write,
+)
 from numaperf.sync.primitives import add, cas, load, touch
 
 
@@ -40,6 +46,38 @@ def put_anon_vma(w, av):
     slab_free(w, SLAB_ANON_VMA, av)
     if root != av and add(w, anon_vma_at(w, root).at_refcount, -1) == 1:
         slab_free(w, SLAB_ANON_VMA, root)
+
+
+@njit(**J)
+def _tree_above(w, avc, row):
+    """The lowest anon_vma row of a VMA's chain above `row`, 0: none."""
+    found = 0
+    while avc != 0:
+        av = avc_at(w, avc).anon_vma
+        if av > row and (found == 0 or av < found):
+            found = av
+        avc = avc_at(w, avc).next
+    return found
+
+
+@njit(**J)
+def lock_trees(w, avc):
+    """Lock every tree of a VMA's chain: by the root; fine: each, by row, so that none cross."""
+    fine = header_at(w, 0).lock_model == FINE
+    av = _tree_above(w, avc, 0) if fine else avc_at(w, avc).anon_vma
+    while av != 0:
+        rmap_lock_write(w, lock_of(w, av))
+        av = _tree_above(w, avc, av) if fine else 0
+
+
+@njit(**J)
+def unlock_trees(w, avc):
+    """Unlock what lock_trees locked."""
+    fine = header_at(w, 0).lock_model == FINE
+    av = _tree_above(w, avc, 0) if fine else avc_at(w, avc).anon_vma
+    while av != 0:
+        rmap_unlock_write(w, lock_of(w, av))
+        av = _tree_above(w, avc, av) if fine else 0
 
 
 @njit(**J)

@@ -76,6 +76,18 @@ ANON_VMA = {
         ),
         "fine",
     ),
+    "a VMA shrinks outside its trees' locks": Seed(
+        "anon_vma",
+        "widen root; write root; child",
+        "unmap page | guard root",
+        "anon_vma_chain",
+        edits(
+            "rmap.anon_vma",
+            ("    lock_trees(w, avc)\n", ""),
+            ("        unlock_trees(w, first)\n", "        pass\n"),
+        ),
+        "fine",
+    ),
 }
 COW_CONTEXT = {
     "the child joins after its PTEs are copied, and one pass must do": Seed(

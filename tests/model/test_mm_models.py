@@ -78,6 +78,10 @@ FINE = (
     "walk against fork", "migration against fork", "unmap against exit", "fork against unlink",
     "unlink against unlink", "walk against a row reused by another family",
 )  # fmt: skip
+FINE_THREADS = (
+    "reclaim against a split", "reclaim against a merge", "migration against a split",
+    "migration against a merge",
+)  # fmt: skip
 THREE = {
     "two writers and a fork": ("child", "write root | write child | fork root"),
     "walk, fork and exit": ("child", "count page | fork root | exit child"),
@@ -135,6 +139,12 @@ def test_two_threads_of_a_process(explored, design, name):
 @pytest.mark.parametrize("design", COMPARED)
 def test_two_workers_with_fine_locks(explored, design, name):
     assert look(explored, design, "fine", *RACES[name]).problem == ""
+
+
+@pytest.mark.parametrize("name", FINE_THREADS)
+@pytest.mark.parametrize("design", COMPARED)
+def test_two_threads_with_fine_locks(explored, design, name):
+    assert look(explored, design, "fine", *THREADS[name]).problem == ""
 
 
 @pytest.mark.parametrize("name", THREE)
