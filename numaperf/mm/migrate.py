@@ -43,7 +43,7 @@ def _walk(w, page, purpose):
 
 
 @njit(**J)
-def _restore(w, old, page):
+def restore_page(w, old, page):
     """remove_migration_ptes: every entry that names `old` becomes a PTE of `page`."""
     me = worker_at(w, w.cpu)
     me.migrating = old
@@ -61,7 +61,7 @@ def _restore(w, old, page):
 
 
 @njit(**J)
-def _unmap(w, page):
+def unmap_page(w, page):
     """try_to_migrate; page locked and off its LRU. False: mappings are left (never, if sound)."""
     store(w, page_at(w, page).at_lru_next, 0)  # from here on: its migration entries
     _walk(w, page, MIGRATE)
@@ -92,8 +92,8 @@ def _migrate_locked(w, page, fresh):
     held = rmap_hold(w, page)
     if held == 0:
         return False
-    moved = _unmap(w, page) and _move(w, page, fresh)
-    _restore(w, page, fresh if moved else page)
+    moved = unmap_page(w, page) and _move(w, page, fresh)
+    restore_page(w, page, fresh if moved else page)
     rmap_release(w, held)
     return moved
 

@@ -7,7 +7,9 @@ read-only until it is written: the fault then finds the page exclusive and reuse
 from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
+from numaperf.mm.huge import protect_huge
+from numaperf.mm.huge_edge import mmap_write_lock_range
+from numaperf.mm.mmap_lock import mmap_write_unlock
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import PTE_PRESENT, PTE_WRITE, VMA_READONLY, vma_at
 from numaperf.mm.vma_edit import merge_around, vma_of_range
@@ -36,7 +38,7 @@ def _change_protection(w, mm, number, end):
     while number < end:
         last = min(end, (number | 511) + 1)
         t = find_table(w, mm, number)
-        if t != 0:
+        if t != 0 and not protect_huge(w, t):
             _protect_table(w, t, number, last)
         number = last
 
@@ -48,7 +50,7 @@ def mprotect(w, mm, start, pages, writable):
     False: the range is not inside one VMA, or no row is left.
     """
     begin_operation(w)
-    mmap_write_lock(w, mm)
+    mmap_write_lock_range(w, mm, start, start + pages, False)
     vma = vma_of_range(w, mm, start, start + pages)
     ok = vma > 0
     if ok:

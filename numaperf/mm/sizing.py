@@ -8,6 +8,7 @@ from numaperf.discover import variants
 from numaperf.errors import UsageError
 
 PAGE_BYTES = 4096
+BASE_PAGES = 512  # of a huge page
 FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
@@ -22,7 +23,7 @@ ROW_BYTES = {
     "design_2": 64,
     "files": 128 + 8 * FILE_PAGES,
 }
-WORKER_BYTES = 8192 + 12 * 1888 * 8 + 2 * 2048 * 8
+WORKER_BYTES = 8192 + 13 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
@@ -43,6 +44,7 @@ class Sizes:
     design_1: int
     design_2: int
     files: int = 1
+    huge_blocks: int = 0  # a pool, of 512 frames each, which `frames` has in it
 
     @property
     def bytes(self) -> int:
@@ -75,7 +77,8 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
     many further regions of P pages each worker may have mapped in it at a time; in FILES that each
     family has a file of V * P pages. A design file with MAPPINGS_A_ROW needs a row of design_0 for
-    each so many mappings, when every process maps every page.
+    each so many mappings, when every process maps every page. HUGE: each worker has that many times
+    its region in huge pages alive or dying at a time.
 
     Raises UsageError when such a file would be too large.
     """
@@ -107,6 +110,7 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     objects = (processes + cell.workers * line) * (cell.vmas + 1) + cell.workers * regions
     chain = (int(number) if kind != "flat" else 1) + 4 + line
     frames = pages[str(facts.get("PRIVATE_SETS", "process"))] + cell.workers * regions * cell.pages
+    blocks = cell.workers * int(str(facts.get("HUGE", 0))) * -(-cell.pages // BASE_PAGES)
     swaps = facts.get("SWAPS")
     swapped = pages["family" if swaps is True else str(swaps)] + slack if swaps else 1
     return Sizes(
@@ -116,12 +120,14 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
         vmas=(processes + cell.workers) * per_mm + cell.workers * regions + slack + 4 * retired,
         vma_nodes=processes * (per_mm // 4 + 4) + slack + 4 * retired,
         page_tables=processes * tables + cell.workers * region_tables + slack,
-        frames=(frames + 3 * slack) * nodes,  # also the batches of new and of dead pages
+        frames=(frames + 3 * slack + blocks * BASE_PAGES)
+        * nodes,  # also the batches of new and of dead pages
         swap_slots=swapped,
         design_0=(mappings // a_row if a_row else objects) + slack + retired,
         design_1=(processes * cell.vmas + cell.workers * regions) * chain + slack + retired,
         design_2=slack,
         files=1 + (families if facts.get("FILES") else 0),
+        huge_blocks=blocks,
     )
 
 
