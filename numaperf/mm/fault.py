@@ -36,7 +36,7 @@ from numaperf.mm.hooks import (
     rmap_unmapped,
     rmap_unprepared,
 )
-from numaperf.mm.huge_fault import NOT_HUGE, fault_huge
+from numaperf.mm.huge_fault import NOT_HUGE, fault_huge, huge_came_first
 from numaperf.mm.huge_split import split_for_fault
 from numaperf.mm.lru import ADD_BATCH, lru_queue
 from numaperf.mm.lru_batch import drain_lru_batch
@@ -148,7 +148,7 @@ def _prepare_with_mmap_lock(w, mm, number):
 def _map_new(w, mm, vma, t, number, page, did):
     """A new page where no PTE is; `did`, or AGAIN if there is one by now."""
     pte_lock(w, t)
-    if peek(pte_address(w, t, number)) != 0:
+    if peek(pte_address(w, t, number)) != 0 or huge_came_first(w, vma, t):
         pte_unlock(w, t)
         put_page_refs(w, page, TWO)
         return AGAIN

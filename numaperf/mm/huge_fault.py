@@ -43,6 +43,7 @@ from numaperf.mm.tables import (
     PTE_PRESENT,
     PTE_SHIFT,
     PTE_WRITE,
+    VMA_HUGE,
     frame_at,
     page_at,
     pmd_at,
@@ -141,6 +142,15 @@ def _read(w, vma, t, number, entry):
         worker_at(w, w.cpu).bad_reads += 1
     store(w, pmd_at(w, t).at_entry, entry | PTE_ACCESSED)
     return NO_FAULT
+
+
+@njit(**J)
+def huge_came_first(w, vma, t):
+    """Has another thread mapped a huge page where this one is about to map a small one? PTL held.
+
+    This one found no block, or a table that was not empty, and both may have changed since.
+    """
+    return vma_at(w, vma).flags & VMA_HUGE != 0 and pmd_at(w, t).entry != 0
 
 
 @njit(**J)

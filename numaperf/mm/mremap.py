@@ -5,7 +5,9 @@ VMA at the new place keeps the page indices of a VMA that has faulted, and takes
 it has not; PTEs are moved under both PTLs; then the old VMA goes away.
 
 Simplified: huge pages in the range are split first; the kernel moves a huge entry that fits
-(move_huge_pmd). Changed: the copy is merged with its new neighbours after the move and not before it, so that a walk
+(move_huge_pmd).
+
+Changed: the copy is merged with its new neighbours after the move and not before it, so that a walk
 always meets the old place first and no lock of the reverse map is held across the move.
 """
 

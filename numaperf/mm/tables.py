@@ -6,7 +6,8 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 
 import numpy as np
 
-from numaperf.mm.sizing import BASE_PAGES, FILE_PAGES
+from numaperf.mm.sizing import BASE_PAGES as BASE_PAGES  # with the tables it describes
+from numaperf.mm.sizing import FILE_PAGES
 from numaperf.sync.layout import TABLES, table
 from numaperf.sync.rows import record
 

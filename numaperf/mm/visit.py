@@ -146,7 +146,7 @@ def _act(w, mm, number, page, pte, value, purpose):
 
 @njit(**J)
 def _migrate_huge(w, mm, number, head, t):
-    """__split_huge_pmd with freeze: 512 migration entries in the place of the huge one; PTL held."""
+    """__split_huge_pmd with freeze: 512 migration entries for the huge one; PTL held."""
     entry = PTE_MIGRATION
     h = page_at(w, head)
     if load(w, h.at_flags) & PG_EXCLUSIVE != 0:

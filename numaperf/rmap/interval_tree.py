@@ -320,7 +320,7 @@ def interval_remove(w, anon_vma, node):
 
 @njit(**J)
 def _leftmost_overlap(w, node, index, last):
-    """First node in key order, in a subtree that reaches `index`, that overlaps index..last; or 0."""
+    """First in key order, in a subtree that reaches `index`, that overlaps index..last; or 0."""
     while True:
         a = avc_at(w, node)
         touch(w, a.addr, 0)
