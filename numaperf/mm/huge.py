@@ -3,8 +3,9 @@
 A huge page is mapped by one word in the place of a page table (a PMD entry): its head's frame and
 PTE bits. Simplified: the table that the entry stands for is made with it and stays empty (the
 kernel deposits one to be filled by a split: pgtable_trans_huge_deposit), its PTL is the entry's
-lock, and a table that is empty counts as none where a VMA may have huge pages (VMA_HUGE). So a huge
-entry is looked for in VMA_HUGE VMAs only, and by walks only for a page that is a head.
+lock, and a table that is empty counts as none where a VMA may have huge pages (VMA_HUGE): to faults
+and forks, while a visit that meets one counts as of an empty PTE. So a huge entry is looked for in
+VMA_HUGE VMAs only, and by walks only for a page that is a head.
 
 Models copy_huge_pmd, zap_huge_pmd and change_huge_pmd of mm/huge_memory.c (6.18). Changed: none of
 them splits: what would leave a part of a huge page mapped has split it before (mm/huge_edge.py).

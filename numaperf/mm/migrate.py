@@ -49,7 +49,8 @@ def restore_page(w, old, page):
     me.migrating = old
     _walk(w, page, RESTORE)
     passes = 0
-    while load(w, page_at(w, old).at_lru_next) != 0 and passes < MAX_PASSES:
+    limit = MAX_PASSES if me.missed_mapping == 0 else 0  # else the run has failed: do not hang it
+    while load(w, page_at(w, old).at_lru_next) != 0 and passes < limit:
         passes += 1
         me.walk_retries += 1
         tear_down_dying(w)  # the entry may be in a process whose last user we were

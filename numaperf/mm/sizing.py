@@ -9,6 +9,7 @@ from numaperf.errors import UsageError
 
 PAGE_BYTES = 4096
 BASE_PAGES = 512  # of a huge page
+DYING_BLOCKS = 4  # of a worker for each it maps: others have pages that wait to be buried
 FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
@@ -77,8 +78,8 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
     many further regions of P pages each worker may have mapped in it at a time; in FILES that each
     family has a file of V * P pages. A design file with MAPPINGS_A_ROW needs a row of design_0 for
-    each so many mappings, when every process maps every page. HUGE: each worker has that many times
-    its region in huge pages alive or dying at a time.
+    each so many mappings, when every process maps every page. HUGE names the option that says
+    how many huge pages each worker maps at a time, and all processes of its tree with it.
 
     Raises UsageError when such a file would be too large.
     """
@@ -100,17 +101,18 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     pages = {who: families * one + count * own for who, count in owners.items()}
     line = _chosen(cell, facts, str(facts["LINEAGE"])) if "LINEAGE" in facts else 0
     regions = int(str(facts.get("REGIONS", 0)))
+    huge = _chosen(cell, facts, str(facts["HUGE"])) if "HUGE" in facts else 0
+    blocks = cell.workers * DYING_BLOCKS * huge
     slack = SLACK_ROWS * (cell.workers + 1)
     retired = RETIRED_ROWS * (cell.workers + 1)
     per_mm = cell.vmas + cell.background
-    tables = 6 + cell.vmas * (cell.pages + 16) // 512
+    tables = 6 + cell.vmas * (cell.pages + 16) // 512 + (3 + huge if huge else 0)
     region_tables = 3 + regions * (cell.pages + 1) * 513 // 512**2 if regions else 0
-    mappings = processes * one + cell.workers * regions * cell.pages
+    mappings = processes * (one + huge * BASE_PAGES) + cell.workers * regions * cell.pages
     a_row = int(variants("rmap")[cell.design].constants.get("MAPPINGS_A_ROW", 0))
     objects = (processes + cell.workers * line) * (cell.vmas + 1) + cell.workers * regions
     chain = (int(number) if kind != "flat" else 1) + 4 + line
     frames = pages[str(facts.get("PRIVATE_SETS", "process"))] + cell.workers * regions * cell.pages
-    blocks = cell.workers * int(str(facts.get("HUGE", 0))) * -(-cell.pages // BASE_PAGES)
     swaps = facts.get("SWAPS")
     swapped = pages["family" if swaps is True else str(swaps)] + slack if swaps else 1
     return Sizes(

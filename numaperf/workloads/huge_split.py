@@ -4,11 +4,12 @@ Source: madvise_cold_or_pageout_pte_range and deferred_split_scan, by which a pa
 that is cold, or no longer mapped, splits it: one walk to unmap it and one to restore each of its
 512 pages, which visits every VMA of the object that the page names, inside that object's lock.
 
-Each turn a worker maps a region of P pages (512: one huge page), lets it have huge pages, writes to
-each of those, and forks the run's tree. With `children` = dropped the children let go of their
-mappings (MADV_DONTNEED), so that 512 walks look at all of them for the root's PTE alone; kept, they
-map the page too. Then it splits each huge page, writes `writes` pages at random (COW faults where
-the children kept theirs, reuse where not), the children exit and the region is unmapped.
+Each turn a worker maps a region of `huge` huge pages, writes to each of them, and forks the run's
+tree; the family's own VMAs (axes vmas and pages) are not mapped. With `children` = dropped the
+children let go of their mappings (MADV_DONTNEED), so that 512 walks look at all of them for the
+root's PTE alone; kept, they map the page too. Then it splits each huge page, writes `writes` pages
+at random (COW faults where the children kept theirs, reuse where not), the children exit and the
+region is unmapped.
 """
 
 from typing import NamedTuple
@@ -28,23 +29,22 @@ from numaperf.workloads import register_workload
 from numaperf.workloads.family import HIGH, READ, WRITE, new_process, random_below, tree_nodes
 from numaperf.workloads.home import family_count
 from numaperf.workloads.own import enter_with_own, exit_own_tree, fork_own_tree, own_process
-from numaperf.workloads.tables import option, process_at, run_at
+from numaperf.workloads.tables import option, process_at
 from numaperf.workloads.timed import timed_access
 
 NAME = "huge_split"
 OPERATION = "huge_split"
 EVENTS = ("touch", "fork", "exit", "unmap")
 COUNTED = ("huge_faults", "huge_splits")
-OPTIONS = {"children": ("dropped", "kept"), "writes": (4,)}
-DEFAULTS = {"tree": "flat:16", "pages": "512", "vmas": "1"}
+OPTIONS = {"children": ("dropped", "kept"), "writes": (4,), "huge": (1,)}
+DEFAULTS = {"tree": "flat:16"}
 MODES = ("process",)
 PRIVATE_SETS = "worker"
 WORKER_TREES = True
-REGIONS = 1
-HUGE = 4  # one alive, and those of which pages still wait to be buried
+HUGE = "huge"
 MIN_WORKERS = 1
 SHOWS = "512 restoring walks a split, each of all VMAs of the family, under the lock forks need"
-CHILDREN, WRITES = numbered(2)
+CHILDREN, WRITES, HUGE_PAGES = numbered(3)
 DROPPED = 0
 SPAN = 1 << 20  # virtual pages a worker has for its region
 
@@ -74,9 +74,14 @@ def enter(w, k):
 
 
 @njit(**J)
+def _region_pages(w):
+    return BASE_PAGES * option(w, HUGE_PAGES)
+
+
+@njit(**J)
 def _map(w, home, start):
     """The region, a write to each of its huge pages."""
-    pages = run_at(w, 0).pages
+    pages = _region_pages(w)
     if mmap(w, home, start, pages) == 0 or not advise_huge(w, home, start):
         return False
     for number in range(start, start + pages, BASE_PAGES):
@@ -94,7 +99,7 @@ def _drop(w, start):
 
 @njit(**J)
 def _split_all(w, home, start):
-    for number in range(start, start + run_at(w, 0).pages, BASE_PAGES):
+    for number in range(start, start + _region_pages(w), BASE_PAGES):
         began = begin(w, HUGE_SPLIT)
         if split(w, home, number):
             end(w, HUGE_SPLIT, began)
@@ -104,7 +109,7 @@ def _split_all(w, home, start):
 def _write_some(w, home, start):
     """Writes at random, each read back."""
     for _ in range(option(w, WRITES)):
-        number = start + random_below(w, run_at(w, 0).pages)
+        number = start + random_below(w, _region_pages(w))
         ok = timed_access(w, home, number, WRITE) != OUT_OF_ROWS
         if not ok or timed_access(w, home, number, READ) == OUT_OF_ROWS:
             return False
