@@ -75,5 +75,6 @@ SHOWN: dict[str, Callable[[Row], bool]] = {
     "respawn": lambda row: row["walks"] == row["walk_count"],
     "van_riel": lambda row: row["useful"] == row["walks"] > 0,
     "file_cow": lambda row: 0 < row["file_copies"] <= row["cow_count"],
+    "huge_split": lambda row: row["walks"] >= 513 * row["huge_splits"] > 0,
     "swap_tree": lambda row: row["swapped_out"] > 0 and row["minor_swap_in"] > 0,
 }
