@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numaperf.engine.figures import Figures
-from numaperf.engine.kernels import read_ticks
+from numaperf.engine.kernels import Clock, read_ticks
 from numaperf.mm.reclaim import FREED
 from numaperf.mm.tables import BIRTH_WORD, FIRST_WORD, LAST_WORD
 from numaperf.sync.layout import SWAPS
@@ -76,7 +76,7 @@ def test_a_slot_takes_a_page_or_what_is_left_of_it(swapped):
 
 
 def test_decompression_is_waited_for(single):
-    """A cycle is at least a quarter of a tick; the fastest of many, as others run here too."""
+    """23,300 cycles, at 8 GHz at most; the fastest of many, as others run here too."""
     one = single("anon_vma")
     fastest = []
     for swap in range(len(SWAPS)):
@@ -91,4 +91,4 @@ def test_decompression_is_waited_for(single):
             one.read(mm, number)
             took.append(read_ticks() - began)
         fastest.append(min(took))
-    assert fastest[1] - fastest[0] > 23_300 // 4
+    assert (fastest[1] - fastest[0]) / Clock().per_ns > 23_300 / 8
