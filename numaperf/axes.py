@@ -28,6 +28,7 @@ WAITS = ("spin", "yield", "park")
 MODES = ("process", "thread")
 POSITIONS = ("first", "middle", "last", "uniform")
 FAMILIES = ("one", "separate")
+SWAPS = ("plain", "compressed")
 ENGINES = ("measured", "kernel")
 DEFAULT = "default"
 ALL = "all"
@@ -170,6 +171,7 @@ AXES: tuple[Axis, ...] = (
         "0",
         _numbers(0, 10**9),
     ),
+    _words("swap", lambda: SWAPS, "plain", "Whether a page is compressed into its swap slot."),
     _words(
         "engine",
         lambda: ENGINES,

@@ -48,6 +48,7 @@ def not_on_kernel(cell: Cell) -> str:
         ("huge_pages", "on" if cell.huge_pages else "off", "off"),
         ("emulate_nodes", cell.emulate_nodes, 0),
         ("tlb_flush_ns", cell.tlb_flush_ns, 0),
+        ("swap", cell.swap, "plain"),
     ):
         if asked != only:
             return f"{what} with {name} {asked}: engine kernel has {name} {only} only"

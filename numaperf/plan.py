@@ -14,7 +14,7 @@ from numaperf.ranges import parse_tree
 __all__ = ["Cell", "Plan", "estimated_s", "parse_tree", "shuffled_order"]
 
 #: Fields that cells were given after results had been stored, with their defaults.
-LATER = {"memory_only": 0, "tlb_flush_ns": 0}
+LATER = {"memory_only": 0, "tlb_flush_ns": 0, "swap": "plain"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Cell:
     emulate_nodes: int = 0
     memory_only: int = 0
     tlb_flush_ns: int = 0
+    swap: str = "plain"
     engine: str = "measured"
     duration_s: float = 0.2
     warmup_s: float = 0.05

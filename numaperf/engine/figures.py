@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from numaperf.engine.segment import Segment
+from numaperf.mm.path import SLOT_BYTES
 from numaperf.sync.histogram import BUCKETS, percentile
 from numaperf.sync.layout import (
     COUNTERS,
@@ -21,13 +22,13 @@ from numaperf.sync.layout import (
 
 PERCENTILES = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 STATS = ("count", "per_s", "mean_ns", *PERCENTILES, "max_ns")
-# Slab slots of what every design has on 6.18.44, in bytes; a design file's OBJECTS has its own
+# Slab slots of what every design has on 6.18.44, in bytes; a design file's OBJECTS has its own,
+# and a swap slot's are those of its content: mm/path.py
 COMMON_KINDS = {
     "mm": ("mm", 1600),
     "vma": ("vma", 192),
     "vma_node": ("vma_node", 256),
     "page_table": ("page_table", 4096),
-    "swap_slot": ("swap_slot", 1),
 }
 DESIGN_KINDS = ("anon_vma", "anon_vma_chain", "cow_context", "design_other")
 OTHER = "design_other"  # kinds of a design that have no column of their own
@@ -105,19 +106,24 @@ class Figures:
         return {name: int(self.workers[name].sum()) for name in COUNTERS}
 
     def memory(self, design: Any) -> dict[str, Any]:
-        """Objects and bytes at the kernel's sizes, now and at the peak, of every kind."""
+        """Objects and bytes at the kernel's sizes, now and at the peak, of every kind.
+
+        The bytes of swap slots are those of swap space, wherever that is.
+        """
+        slot = SLOT_BYTES[self.segment.rows("header", 1)["swap"][0]]
+        common = COMMON_KINDS | {"swap_slot": ("swap_slot", slot)}
         deferred = self.segment.deferred()
         peaks = self.segment.rows("run", 1)["peak"][0]
         columns: dict[str, Any] = {}
         for kind in DESIGN_KINDS:
             columns |= _objects(kind, 0, 0, 0)
         waiting, each = 0, {}
-        for kind, (slab, size) in {**COMMON_KINDS, **design.OBJECTS}.items():
+        for kind, (slab, size) in {**common, **design.OBJECTS}.items():
             number = SLABS.index(slab)
             now = self.segment.live(number)
             peak = max(int(peaks[number]), now)
             waiting += deferred.get(number, 0) * size
-            column = kind if f"{kind}_bytes" in columns or kind in COMMON_KINDS else OTHER
+            column = kind if f"{kind}_bytes" in columns or kind in common else OTHER
             for name, value in _objects(column, now, peak, size).items():
                 columns[name] = columns.get(name, 0) + value
             if kind in design.OBJECTS:

@@ -18,7 +18,7 @@ from numaperf.mm import check as oracle
 from numaperf.mm.sizing import sizes_of
 from numaperf.plan import Cell
 from numaperf.results import schema
-from numaperf.sync.layout import SLABS
+from numaperf.sync.layout import SLABS, SWAPS
 from numaperf.workloads import window
 
 PATIENCE_S = 60.0  # beyond warm-up and window before a group counts as hung
@@ -73,7 +73,8 @@ class Invocation:
         cell = self.cell
         write_run(self.segment, cell, self.workload, self.clock.per_ns)
         tlb_ticks = round(cell.tlb_flush_ns * self.clock.per_ns)
-        self.segment.rows("header", 1)[0]["tlb_ticks"] = tlb_ticks
+        head = self.segment.rows("header", 1)[0]
+        head["tlb_ticks"], head["swap"] = tlb_ticks, SWAPS.index(cell.swap)
         workers = self.segment.rows("worker", cell.workers + 1)
         for number, row in enumerate(workers):
             row["random"] = workers_seed(self.seed, number)

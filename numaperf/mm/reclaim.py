@@ -24,7 +24,8 @@ from numaperf.mm.swap import (
     swap_unlock,
     unlock_swap_page,
 )
-from numaperf.mm.tables import PG_FILE, PG_SWAPCACHE, frame_at, page_at, swap_at, swap_data_at
+from numaperf.mm.swap_data import write_slot
+from numaperf.mm.tables import PG_FILE, PG_SWAPCACHE, page_at, swap_at
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.mm.tlb import flush_tlb_batch
 from numaperf.mm.visit import REFERENCED, UNMAP
@@ -32,7 +33,7 @@ from numaperf.mm.walk import walk_locked
 from numaperf.sync.atoms import peek, poke
 from numaperf.sync.build import J
 from numaperf.sync.layout import SLAB_SWAP, worker_at
-from numaperf.sync.primitives import cas, compute, copy_page, load
+from numaperf.sync.primitives import cas, compute, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
 CACHED = PG_SWAPCACHE | PG_FILE  # unmapped, it would be found again
@@ -107,7 +108,7 @@ def _write_out(w, page):
     if load(w, p.at_flags) & PG_FILE != 0:
         return drop_cached(w, page)
     slot = p.private
-    copy_page(w, swap_data_at(w, slot).addr, frame_at(w, page).addr)
+    write_slot(w, slot, page)
     swap_lock(w, slot)
     # freeze: ours and the cache's are the only references, so no fault holds or can get the page
     gone = load(w, p.at_mapcount) == 0 and cas(w, p.at_refcount, 2, 0)

@@ -2,7 +2,7 @@
 
 A slot counts the PTEs that name it and knows the page that caches it, if any; its lock guards both.
 While a page is in the swap cache, faults find that page, so that processes that shared it before
-share it again (mm/swap_state.c). Slots live in memory; writing and reading one copies 4096 bytes.
+share it again (mm/swap_state.c). What a slot holds: mm/swap_data.py.
 """
 
 from numba import njit

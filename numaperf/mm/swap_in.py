@@ -21,6 +21,7 @@ from numaperf.mm.pages import (
     unlock_page,
 )
 from numaperf.mm.swap import enter_swap_cache, swap_lock, swap_unlock, unlock_swap_page
+from numaperf.mm.swap_data import read_slot
 from numaperf.mm.tables import (
     PG_BATCHED,
     PG_EXCLUSIVE,
@@ -30,16 +31,14 @@ from numaperf.mm.tables import (
     PTE_EXCLUSIVE,
     PTE_PRESENT,
     PTE_SHIFT,
-    frame_at,
     page_at,
     swap_at,
-    swap_data_at,
 )
 from numaperf.mm.vma_tree import linear_page_index
 from numaperf.sync.atoms import peek
 from numaperf.sync.build import J
 from numaperf.sync.layout import worker_at
-from numaperf.sync.primitives import add, bit_or, compute, copy_page, load, store
+from numaperf.sync.primitives import add, bit_or, compute, load, store
 
 LOCKED, ONE = np.int64(PG_LOCKED), np.int64(1)
 NOWHERE = np.int64(-1)  # the index of a page that nothing has mapped yet
@@ -93,7 +92,7 @@ def _read_back(w, slot):
         unlock_page(w, page)
         put_page(w, page)
         return -1
-    copy_page(w, frame_at(w, page).addr, swap_data_at(w, slot).addr)
+    read_slot(w, page, slot)
     get_page(w, page)  # the LRU batch's
     bit_or(w, p.at_flags, PG_BATCHED)
     lru_queue(w, page)

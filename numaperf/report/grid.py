@@ -23,6 +23,7 @@ USUAL = {
     "emulate_nodes": "0",
     "memory_only": "0",
     "tlb_flush_ns": "0",
+    "swap": "plain",
     "ops": "0",
     "engine": "measured",
 }

@@ -111,6 +111,7 @@ AXES_SPECS: tuple[Spec, ...] = (
     ("emulate_nodes", "int", "", "nodes the machine was split into; 0 means its real nodes"),
     ("memory_only", "int", "", "how many of the emulated nodes have no CPUs"),
     ("tlb_flush_ns", "int", "ns", "wait of a TLB flush that interrupts others; 0: only counted"),
+    ("swap", "text", "", "plain, or compressed: pages shrink as they are swapped out"),
     ("engine", "text", "", "who executed the cell"),
     ("duration_s", "float", "s", "window asked for"),
     ("warmup_s", "float", "s", "warm-up asked for"),

@@ -42,6 +42,8 @@ LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
 AS_PROPOSED, GIANT, COARSE, FINE = numbered(4)
 WAITS = ("spin", "yield", "park")
 SPIN, YIELD, PARK = numbered(3)
+SWAPS = ("plain", "compressed")
+PLAIN, COMPRESSED = numbered(2)
 
 SLABS = (
     "mm", "vma", "vma_node", "page_table", "swap_slot", "design_0", "design_1", "design_2",
@@ -66,7 +68,7 @@ PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall in
 HEADER = record(
     (
         "lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks",
-        "huge_blocks",
+        "swap", "huge_blocks",
     ),
     (("parked", 8 * PARK_BUCKETS),),
     (("giant", 8),),

@@ -40,7 +40,8 @@ def test_what_the_kernel_cannot_run_is_skipped_beside_others_and_refused_alone()
 
 
 @pytest.mark.parametrize(
-    ("axis", "value"), [("mode", "thread"), ("huge_pages", True), ("emulate_nodes", 2)]
+    ("axis", "value"),
+    [("mode", "thread"), ("huge_pages", True), ("emulate_nodes", 2), ("swap", "compressed")],
 )
 def test_what_real_processes_do_not_have_is_refused(axis, value):
     with pytest.raises(EnvironmentRefused, match=f"{axis} .* only"):

@@ -132,6 +132,13 @@ def test_options_and_trees_change_what_they_say(engine):
     assert reclaimed["reclaim_count"] > 0
 
 
+@pytest.mark.parametrize(("swap", "bytes_each"), [("plain", 4096), ("compressed", 2048)])
+def test_a_tree_is_swapped_out_into_slots_of_either_size(engine, swap, bytes_each):
+    row = run(engine, Cell.from_dict({**reference("swap_tree").to_dict(), "swap": swap}))
+    assert row["swap"] == swap
+    assert row["swap_slot_peak_bytes"] == bytes_each * row["swap_slot_peak_objects"] > 0
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("workers", [2, 8])
 @pytest.mark.parametrize("names", product("process", 2), ids="-".join)

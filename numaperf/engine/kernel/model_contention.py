@@ -3,6 +3,9 @@
 The coordinator builds the families alone; then two forked processes, pinned to two CPUs, run the
 loops below over the same segment, as workers of a measured cell do. Every shape ends with the
 oracle's check.
+
+Swap is plain here: the kernel's side writes zeros, whose slots are only marked (swap_zeromap, since
+6.12) or filled with one word (zram's page_same_filled), so it compresses nothing either.
 """
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
