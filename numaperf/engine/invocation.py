@@ -73,7 +73,8 @@ class Invocation:
         cell = self.cell
         write_run(self.segment, cell, self.workload, self.clock.per_ns)
         tlb_ticks = round(cell.tlb_flush_ns * self.clock.per_ns)
-        self.segment.rows("header", 1)[0]["tlb_ticks"] = tlb_ticks
+        head = self.segment.rows("header", 1)[0]
+        head["tlb_ticks"], head["slow_node"] = tlb_ticks, self.pools.slow()
         workers = self.segment.rows("worker", cell.workers + 1)
         for number, row in enumerate(workers):
             row["random"] = workers_seed(self.seed, number)

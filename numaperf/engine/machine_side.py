@@ -36,6 +36,11 @@ class Pools:
         """Pool numbers of topology nodes."""
         return tuple(self.nodes.index(node) for node in nodes)
 
+    def slow(self) -> int:
+        """The pool of the first memory-only node, to which cold pages go; -1: there is none."""
+        slow = self.topology.memory_only_nodes()
+        return self.nodes.index(slow[0]) if slow else -1
+
     def pool_of_cpu(self, cpu: int) -> int:
         """The pool of a CPU's own node; -1 when that node has no memory."""
         node = next(c.node for c in self.topology.cpus if c.id == cpu)

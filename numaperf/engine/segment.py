@@ -50,6 +50,7 @@ class Segment:
         head["workers"] = sizes.workers
         head["nodes"] = sizes.nodes
         head["frames_per_node"] = self.frames_per_node
+        head["slow_node"] = -1
         head["epoch"] = 1
         for name, (table, link, rows) in MM_SLABS.items():
             self._slab(SLABS.index(name), TABLES[table], link, 1, getattr(sizes, rows))

@@ -192,6 +192,8 @@ WALK_SPECS = (
     ("file_dropped", "int", "count", "clean page-cache pages that reclaim dropped", ""),
     ("tlb_flushes", "int", "count", "TLB flushes, also those that interrupted nobody", "lower"),
     ("tlb_targets", "int", "count", "workers that TLB flushes interrupted", "lower"),
+    ("demotions", "int", "count", "cold pages that reclaim moved to the memory-only node", ""),
+    ("promotions", "int", "count", "pages moved back from it on access", ""),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )
