@@ -111,11 +111,13 @@ def populate(segment: Segment, design_rows: dict[str, int], workers: int) -> Non
 
 
 def observed_pages(segment: Segment, table: str, first: int, count: int) -> dict[str, int]:
-    """Real node -> pages, of a sample of a table's pages that this process has touched."""
+    """Real node -> pages, of a sample of a table's pages, read first: workers made them."""
     if count < 1:
         return {}
     step = max(count // SAMPLED_PAGES, 1)
     addresses = [segment.address(table, first + i) for i in range(0, count, step)]
+    for address in addresses:
+        ctypes.c_byte.from_address(address).value  # noqa: B018  (a process sees what it has mapped)
     found: dict[str, int] = {}
     for node in memory.page_nodes(a // PAGE * PAGE for a in addresses):
         if node >= 0:
