@@ -63,8 +63,17 @@ def table_rows(segment: Segment, extra: dict[str, int]) -> dict[str, int]:
         "swap_slot": s.swap_slots,
         "swap_data": s.swap_slots,
         "file": s.files,
+        **_huge_rows(segment),
         **extra,
     }
+
+
+def _huge_rows(segment: Segment) -> dict[str, int]:
+    """Rows that only a run with huge pages touches."""
+    s = segment.sizes
+    if not s.huge_blocks:
+        return {}
+    return {"pmd": s.page_tables, "huge_pool": s.nodes, "huge_block": s.nodes * s.huge_blocks}
 
 
 def place_memory(segment: Segment, pools: Pools, design_rows: dict[str, int]) -> list[str]:
@@ -73,7 +82,7 @@ def place_memory(segment: Segment, pools: Pools, design_rows: dict[str, int]) ->
     topology, placement = pools.topology, pools.placement
     rows = table_rows(segment, design_rows)
     structures = topology.real(placement.structure_nodes)
-    for table in (*STRUCTURES, *design_rows):
+    for table in (*STRUCTURES, *_huge_rows(segment), *design_rows):
         warnings.add(memory.bind(segment.address(table), _bytes(segment, table, rows), structures))
     for pool, node in enumerate(pools.nodes):
         first = 1 + pool * segment.frames_per_node

@@ -12,7 +12,7 @@ import numpy as np
 
 from numaperf.machine import memory
 from numaperf.mm import tables as mm_tables
-from numaperf.mm.sizing import Sizes
+from numaperf.mm.sizing import BASE_PAGES, Sizes
 from numaperf.sync import histogram  # noqa: F401  (declares its table)
 from numaperf.sync.layout import (
     LOCK_MODELS,
@@ -50,14 +50,16 @@ class Segment:
         head["workers"] = sizes.workers
         head["nodes"] = sizes.nodes
         head["frames_per_node"] = self.frames_per_node
+        head["huge_blocks"] = sizes.huge_blocks
         head["slow_node"] = -1
         head["epoch"] = 1
         for name, (table, link, rows) in MM_SLABS.items():
             self._slab(SLABS.index(name), TABLES[table], link, 1, getattr(sizes, rows))
         for node in range(sizes.nodes):
             first = 1 + node * self.frames_per_node
-            last = first + self.frames_per_node
+            last = first + self.frames_per_node - BASE_PAGES * sizes.huge_blocks
             self._slab(SLAB_FRAME + node, TABLES["page"], "lru_next", first, last)
+            self._huge_pool(node, last)
         self._design_slabs(design)
 
     def name_workers(self) -> None:
@@ -71,6 +73,11 @@ class Segment:
         row["next"], row["limit"] = first, limit
         row["start"], row["stride"] = table.offset, table.dtype.itemsize
         row["link"] = table.dtype.fields[link][1]
+
+    def _huge_pool(self, node: int, start: int) -> None:
+        """The node's huge blocks are its last frames."""
+        row = self.rows("huge_pool", node + 1)[node]
+        row["start"], row["limit"] = start, self.sizes.huge_blocks
 
     def _design_slabs(self, design: ModuleType) -> None:
         for table, link, number in design.SLABS:

@@ -14,6 +14,8 @@ from numaperf.mm import (
     fault,
     file,
     fork,
+    huge_split,
+    madvise,
     migrate,
     mmap_file,
     mprotect,
@@ -31,14 +33,18 @@ from numaperf.mm.hooks import rmap_owner
 from numaperf.mm.isolate import isolate_page
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.pages import drain_free_batch
-from numaperf.mm.sizing import Sizes
+from numaperf.mm.sizing import BASE_PAGES, Sizes
 from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
 from numaperf.mm.teardown import tear_down_dying
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import LOCK_CLASSES, SLAB_MM, SLABS, STAT_ACQUIRED, STAT_STRIDE
 from numaperf.sync.world import Measured, World
 
-SMALL = Sizes(1, 1, 4096, 65536, 65536, 8192, 1 << 16, 1 << 14, 1 << 16, 1 << 19, 64)
+HUGE_BLOCKS = 16  # for huge pages, besides the frames for small ones
+SMALL = Sizes(
+    1, 1, 4096, 65536, 65536, 8192, (1 << 16) + HUGE_BLOCKS * BASE_PAGES,
+    1 << 14, 1 << 16, 1 << 19, 64, huge_blocks=HUGE_BLOCKS,
+)  # fmt: skip
 
 
 @njit(**ENTRY)
@@ -123,6 +129,18 @@ class Single:
         """Move part of a VMA to virtual page `to`; False: not inside one, or no room there."""
         return bool(mremap.mremap(self.w, mm, start, pages, to))
 
+    def advise_huge(self, mm: int, number: int) -> bool:
+        """Allow huge pages in the VMA of virtual page `number`; False: there is none."""
+        return bool(madvise.advise_huge(self.w, mm, number))
+
+    def dont_need(self, mm: int, number: int) -> bool:
+        """Drop the pages of the VMA of virtual page `number`, which stays; False: none."""
+        return bool(madvise.dont_need(self.w, mm, number))
+
+    def split(self, mm: int, number: int) -> bool:
+        """Split the huge page at virtual page `number`; False: there is none."""
+        return bool(huge_split.split(self.w, mm, number))
+
     def migrate(self, page: int, node: int = 0) -> int:
         """Move a page to a frame of `node`; a word of mm/migrate.py (MIGRATED ...)."""
         drain_lru_batch(self.w)
@@ -144,14 +162,27 @@ class Single:
 
     def page(self, mm: int, number: int) -> int:
         """The page frame mapped at virtual page `number`, 0 when none is."""
+        value = self._entry(mm, number)
+        return value >> PTE_SHIFT if value & PTE_PRESENT else 0
+
+    def huge_page(self, mm: int, number: int) -> int:
+        """The head frame of the huge page mapped at virtual page `number`, 0 when none is."""
+        table = self._table(mm, number)
+        return int(self.segment.rows("pmd", table + 1)["entry"][table]) >> PTE_SHIFT
+
+    def _table(self, mm: int, number: int) -> int:
         table = self.segment.rows("mm", mm + 1)["pgd"][mm]
         entries = self.segment.rows("page_table", self.segment.sizes.page_tables)["entry"]
         for shift in (27, 18, 9):
             table = entries[table, (number >> shift) & 511]
             if table == 0:
                 return 0
-        value = int(entries[table, number & 511])
-        return value >> PTE_SHIFT if value & PTE_PRESENT else 0
+        return int(table)
+
+    def _entry(self, mm: int, number: int) -> int:
+        table = self._table(mm, number)
+        entries = self.segment.rows("page_table", self.segment.sizes.page_tables)["entry"]
+        return int(entries[table, number & 511]) if table else 0
 
     def walk(self, page: int, purpose: str) -> tuple[int, int]:
         """Walk for a page; (visits, mappings found)."""

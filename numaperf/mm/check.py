@@ -9,6 +9,8 @@ Scans every page table of every live address space and holds the findings agains
 - each page frame and swap slot is mapped, cached or free: none lost, none free and used, none
   free twice
 - each PTE lies in a VMA
+- a huge page counts its huge entries, the tables in whose place those are stay empty, and each huge
+  block is whole in its pool, or a huge page, or 512 base pages of which none is lost
 
 Single-threaded, and it shares nothing with the operations but the tables. Returns a code of
 FAILURES (0: passed) and leaves where in the worker row's `walk_count` and `walk_hash`.
@@ -18,13 +20,17 @@ from numba import njit
 
 from numaperf.mm.file_fault import is_cached
 from numaperf.mm.file_walk import walk_mappings
+from numaperf.mm.huge import table_empty
 from numaperf.mm.page_table import PGD, pte_address, stamp_address
 from numaperf.mm.pages import reads_as
 from numaperf.mm.slab import link_of
 from numaperf.mm.tables import (
+    BASE_PAGES,
     FIRST,
     PG_EXCLUSIVE,
     PG_FILE,
+    PG_FREED,
+    PG_HEAD,
     PG_LOCKED,
     PG_SWAPCACHE,
     PTE_MIGRATION,
@@ -33,12 +39,16 @@ from numaperf.mm.tables import (
     PTE_WRITE,
     SLOT_SCAN,
     frame_at,
+    huge_block_at,
+    huge_pool_at,
     mm_at,
     page_at,
     page_table_at,
+    pmd_at,
     scan_at,
     swap_at,
     swap_data_at,
+    vma_at,
 )
 from numaperf.mm.visit import COUNT, mapping_hash, walk_begin
 from numaperf.mm.vma_tree import content_index, find_vma
@@ -72,12 +82,14 @@ FAILURES = (
     "a page lock was left held: frame {0}",
     "a migration entry was left behind: frame {0}, page {1}",
     "a page of the page cache is not what its file has there: frame {0}, file {1}",
+    "a huge entry and a PTE map the same place: frame {0}, page {1}",
+    "a huge block does not add up: frame {0}, dead base pages {1}",
 )
 (
     PASSED, WRONG_CONTENT, OUTSIDE, MAPCOUNT, REFCOUNT, WALK, SLOT_COUNT, USED_FREE, FREE_TWICE,
     LOST, SLOT_FREE, SLOT_LOST, FREE_COUNTS, SHARED_WRITABLE, LEFT_LOCKED,
-    MIGRATING, FILE_PAGE,
-) = numbered(17)  # fmt: skip
+    MIGRATING, FILE_PAGE, HUGE_AND_SMALL, HUGE_BLOCK,
+) = numbered(19)  # fmt: skip
 
 
 @njit(**J)
@@ -119,8 +131,36 @@ def _scan_pte(w, mm, t, number):
 
 
 @njit(**J)
+def _scan_huge(w, mm, t, first):
+    """Note the huge entry in the place of table `t`; returns a failure code."""
+    entry = pmd_at(w, t).entry
+    serial = mm_at(w, mm).serial
+    vma = find_vma(w, mm, first)
+    head = entry >> PTE_SHIFT
+    if vma == 0 or vma_at(w, vma).end < first + BASE_PAGES:
+        return _fail(w, OUTSIDE, serial, first)
+    if not table_empty(w, t):
+        return _fail(w, HUGE_AND_SMALL, head, first)
+    seen = scan_at(w, head)
+    seen.mappings += 1
+    seen.hash += mapping_hash(serial, first)
+    if entry & PTE_WRITE != 0:
+        seen.writable += 1
+    me = worker_at(w, w.cpu)
+    for i in range(BASE_PAGES):
+        stamp = peek(stamp_address(w, t, first + i))
+        words = frame_at(w, head + i).addr
+        if not reads_as(w, words, content_index(w, vma, first + i), stamp):
+            return _fail(w, WRONG_CONTENT, serial, first + i)
+        me.random += mapping_hash(serial ^ stamp, first + i)
+    return PASSED
+
+
+@njit(**J)
 def _scan_tables(w, mm, t, level, first):
     """Scan table `t` of `level` (3: pgd), which covers virtual pages from `first` on."""
+    if level == 0 and pmd_at(w, t).entry != 0:
+        return _scan_huge(w, mm, t, first)
     for i in range(512):
         value = peek(page_table_at(w, t).at_entry + 8 * i)
         if value == 0:
@@ -211,6 +251,53 @@ def _check_frames(w, node):
 
 
 @njit(**J)
+def _check_block(w, node, number):
+    """A huge block: in its pool, a huge page, or base pages, the dead of which it counts."""
+    head = huge_pool_at(w, node).start + BASE_PAGES * number
+    if scan_at(w, head).free != 0:
+        return PASSED
+    dead = 0
+    whole = page_at(w, head).flags & PG_HEAD != 0
+    for page in range(head, head + (1 if whole else BASE_PAGES)):
+        p = page_at(w, page)
+        mapped = scan_at(w, page).mappings
+        if p.flags & PG_FREED != 0:
+            dead += 1
+            if mapped != 0:
+                return _fail(w, USED_FREE, page, mapped)
+        elif mapped == 0 and p.flags & PG_SWAPCACHE == 0:
+            return _fail(w, LOST, page, FIRST)
+        else:
+            code = _check_page(w, page)
+            if code != PASSED:
+                return code
+    if dead != huge_block_at(w, node * header_at(w, 0).huge_blocks + number).freed:
+        return _fail(w, HUGE_BLOCK, head, dead)
+    return PASSED
+
+
+@njit(**J)
+def _check_blocks(w, node):
+    """All huge blocks of a node that were ever handed out, the free ones first."""
+    pool = huge_pool_at(w, node)
+    head = pool.head
+    while head != 0:
+        seen = scan_at(w, head)
+        for page in range(head, head + BASE_PAGES):
+            if scan_at(w, page).mappings != 0:
+                return _fail(w, USED_FREE, page, scan_at(w, page).mappings)
+        if seen.free != 0:
+            return _fail(w, FREE_TWICE, head, FIRST)
+        seen.free = 1
+        head = page_at(w, head).private
+    code = PASSED
+    for number in range(pool.next):
+        if code == PASSED:
+            code = _check_block(w, node, number)
+    return code
+
+
+@njit(**J)
 def _check_slots(w):
     code = _mark_free(w, SLAB_SWAP, False)
     for slot in range(1, slab_at(w, SLAB_SWAP).next):
@@ -231,6 +318,8 @@ def _forget(w):
         first = 1 + node * header_at(w, 0).frames_per_node
         rows = slab_at(w, SLAB_FRAME + node).next - first
         clear_bytes(scan_at(w, first).addr, 64 * rows)
+        pool = huge_pool_at(w, node)
+        clear_bytes(scan_at(w, pool.start).addr, 64 * BASE_PAGES * pool.next)
     clear_bytes(scan_at(w, SLOT_SCAN).addr, 64 * slab_at(w, SLAB_SWAP).next)
 
 
@@ -246,6 +335,8 @@ def check(w):
     for node in range(header_at(w, 0).nodes):
         if code == PASSED:
             code = _check_frames(w, node)
+        if code == PASSED:
+            code = _check_blocks(w, node)
     if code == PASSED:
         code = _check_slots(w)
     return code

@@ -12,16 +12,32 @@ PTL, so that the check can tell what each process must read.
 import numpy as np
 from numba import njit
 
+from numaperf.mm.fault_common import (
+    AGAIN,
+    AGAIN_WITH_MMAP_LOCK,
+    COPIED,
+    NO_ACCESS,
+    NO_FAULT,
+    NO_VMA,
+    OUT_OF_ROWS,
+    PREPARED,
+    REUSED,
+    SWAPPED_IN,
+    TOUCHED,
+    made_exclusive,
+    next_stamp,
+)
 from numaperf.mm.file_fault import cached_page, map_cached
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import (
     rmap_mapped,
     rmap_new_page,
     rmap_prepare,
-    rmap_reuse_page,
     rmap_unmapped,
     rmap_unprepared,
 )
+from numaperf.mm.huge_fault import NOT_HUGE, fault_huge, huge_came_first
+from numaperf.mm.huge_split import split_for_fault
 from numaperf.mm.lru import ADD_BATCH, lru_queue
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.mmap_lock import (
@@ -49,9 +65,6 @@ from numaperf.mm.pages import (
     put_page,
     put_page_refs,
     reads_as,
-    sole_reference,
-    try_lock_page,
-    unlock_page,
     wait_for_page,
     write_stamp,
 )
@@ -69,6 +82,7 @@ from numaperf.mm.tables import (
     PTE_WRITE,
     VMA_FAULTED,
     VMA_FILE,
+    VMA_HUGE,
     VMA_READONLY,
     frame_at,
     page_at,
@@ -82,19 +96,8 @@ from numaperf.sync.layout import RMAP, STAT_ACQUIRED, worker_at
 from numaperf.sync.locking import lock_stats
 from numaperf.sync.primitives import add, bit_or, clear_page, copy_page, load, store, touch
 
-NO_ACCESS, NO_VMA, OUT_OF_ROWS, NO_FAULT, TOUCHED, COPIED, REUSED, SWAPPED_IN = range(-3, 5)
-AGAIN, AGAIN_WITH_MMAP_LOCK, PREPARED = 5, 6, 7  # within a fault: look at everything anew
-
 TWO = np.int64(2)  # references of a new page: the PTE's and the LRU batch's
 NEW_FLAGS = np.int64(PG_EXCLUSIVE | PG_BATCHED)
-
-
-@njit(**J)
-def next_stamp(w):
-    """A stamp no other write ever leaves: this worker's number and a count."""
-    me = worker_at(w, w.cpu)
-    me.stamp += 1
-    return (w.cpu + 1) << 44 | me.stamp
 
 
 @njit(**J)
@@ -146,7 +149,7 @@ def _prepare_with_mmap_lock(w, mm, number):
 def _map_new(w, mm, vma, t, number, page, did):
     """A new page where no PTE is; `did`, or AGAIN if there is one by now."""
     pte_lock(w, t)
-    if peek(pte_address(w, t, number)) != 0:
+    if peek(pte_address(w, t, number)) != 0 or huge_came_first(w, vma, t):
         pte_unlock(w, t)
         put_page_refs(w, page, TWO)
         return AGAIN
@@ -167,23 +170,6 @@ def _first_touch(w, mm, vma, t, number):
     clear_page(w, words)
     poke(words + 8 * BIRTH_WORD, birth_stamp(index))
     return _map_new(w, mm, vma, t, number, page, TOUCHED)
-
-
-@njit(**J)
-def _made_exclusive(w, mm, vma, page):
-    """wp_can_reuse_anon_folio.
-
-    Is the page the faulting process's alone? Then it becomes its own.
-    """
-    p = page_at(w, page)
-    if load(w, p.at_mapcount) != 1 or not sole_reference(w, page) or not try_lock_page(w, page):
-        return False
-    alone = sole_reference(w, page)  # again, now that nobody can start a walk
-    if alone:
-        bit_or(w, p.at_flags, PG_EXCLUSIVE)
-        rmap_reuse_page(w, page, mm, vma)
-    unlock_page(w, page)
-    return alone
 
 
 @njit(**J)
@@ -261,7 +247,7 @@ def _write_present(w, mm, vma, t, number):
         _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
         pte_unlock(w, t)
         return NO_FAULT
-    if load(w, p.at_flags) & PG_EXCLUSIVE != 0 or _made_exclusive(w, mm, vma, page):
+    if load(w, p.at_flags) & PG_EXCLUSIVE != 0 or made_exclusive(w, mm, vma, page):
         _set_pte(w, t, number, page, PTE_WRITE, next_stamp(w))
         pte_unlock(w, t)
         return REUSED
@@ -306,6 +292,10 @@ def _fault_once(w, mm, vma, number, write):
         t = make_table(w, mm, number)
         if t == 0:
             return OUT_OF_ROWS
+    if flags & VMA_HUGE != 0:
+        did = fault_huge(w, mm, vma, t, number, write)
+        if did != NOT_HUGE:
+            return did
     value = load(w, pte_address(w, t, number))
     if value == 0 and flags & VMA_FILE != 0:
         return _file_fault(w, mm, vma, t, number, write)
@@ -364,6 +354,7 @@ def fault(w, mm, number, write):
             locks = peek(lock_stats(w, RMAP) + STAT_ACQUIRED)
             did = AGAIN
         if did == AGAIN:
+            locks += split_for_fault(w)
             wait_for_page(w)
     if did == COPIED:
         me.cow_rmap_locks += peek(lock_stats(w, RMAP) + STAT_ACQUIRED) - locks

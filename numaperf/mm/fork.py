@@ -17,6 +17,7 @@ from numaperf.mm import path
 from numaperf.mm.file import copy_file, link_file
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_fork_done, rmap_fork_mm, rmap_fork_vma, rmap_mapped
+from numaperf.mm.huge import copy_huge, huge_entry, table_empty
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock, vma_start_write
 from numaperf.mm.page_table import (
     find_table,
@@ -37,6 +38,7 @@ from numaperf.mm.tables import (
     PTE_SHIFT,
     PTE_WRITE,
     VMA_FAULTED,
+    VMA_HUGE,
     mm_at,
     page_at,
     swap_at,
@@ -150,10 +152,15 @@ def _copy_page_range(w, vma, parent, child):
         last = min(v.end, (number | 511) + 1)
         source = find_table(w, parent, number)
         if source != 0:
+            huge = v.flags & VMA_HUGE != 0
+            if huge and huge_entry(w, source) == 0 and table_empty(w, source):
+                number = last
+                continue
             target = make_table(w, child, number)
             if target == 0:
                 return False
-            _copy_table(w, source, target, child, number, last)
+            if not huge or not copy_huge(w, source, target, child, number):
+                _copy_table(w, source, target, child, number, last)
         number = last
     return True
 

@@ -171,10 +171,29 @@ def rmap_migrate_page(w, page, fresh):
     store(w, page_at(w, page).at_mapping, 0)
 
 
+def rmap_split_lock(w, page, held):
+    """A huge page splits: hold what its walks visit still, for all of them; 0: nothing is held.
+
+    `held` is what rmap_hold returned. What is returned stands in the worker's `splitting` until
+    rmap_split_unlock, to which it goes: the walks between take no lock that it stands for.
+    """
+    return 0
+
+
+def rmap_split_unlock(w, locked):
+    """The walks of the split are over."""
+    return None
+
+
+def rmap_split_page(w, head, tail):
+    """`tail`, a base page of the huge page `head`, gets its owner; its index is set."""
+    store(w, page_at(w, tail).at_mapping, load(w, page_at(w, head).at_mapping))
+
+
 HOOKS = tuple(value for name, value in globals().items() if name.startswith("rmap_"))
 OPTIONAL = (
     rmap_resize_begin, rmap_resize_end, rmap_mergeable, rmap_anon_pgoff, rmap_mapped, rmap_unmapped,
-    rmap_hold, rmap_release, rmap_migrate_page,
+    rmap_hold, rmap_release, rmap_migrate_page, rmap_split_lock, rmap_split_unlock, rmap_split_page,
 )  # fmt: skip
 
 

@@ -44,13 +44,14 @@ def _walk(w, page, purpose):
 
 
 @njit(**J)
-def _restore(w, old, page):
+def restore_page(w, old, page):
     """remove_migration_ptes: every entry that names `old` becomes a PTE of `page`."""
     me = worker_at(w, w.cpu)
     me.migrating = old
     _walk(w, page, RESTORE)
     passes = 0
-    while load(w, page_at(w, old).at_lru_next) != 0 and passes < MAX_PASSES:
+    limit = MAX_PASSES if me.missed_mapping == 0 else 0  # else the run has failed: do not hang it
+    while load(w, page_at(w, old).at_lru_next) != 0 and passes < limit:
         passes += 1
         me.walk_retries += 1
         tear_down_dying(w)  # the entry may be in a process whose last user we were
@@ -62,7 +63,7 @@ def _restore(w, old, page):
 
 
 @njit(**J)
-def _unmap(w, page):
+def unmap_page(w, page):
     """try_to_migrate; page locked and off its LRU. False: mappings are left (never, if sound)."""
     store(w, page_at(w, page).at_lru_next, 0)  # from here on: its migration entries
     _walk(w, page, MIGRATE)
@@ -94,8 +95,8 @@ def _migrate_locked(w, page, fresh):
     held = rmap_hold(w, page)
     if held == 0:
         return False
-    moved = _unmap(w, page) and _move(w, page, fresh)
-    _restore(w, page, fresh if moved else page)
+    moved = unmap_page(w, page) and _move(w, page, fresh)
+    restore_page(w, page, fresh if moved else page)
     rmap_release(w, held)
     return moved
 

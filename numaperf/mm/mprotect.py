@@ -7,7 +7,9 @@ read-only until it is written: the fault then finds the page exclusive and reuse
 from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
-from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
+from numaperf.mm.huge import protect_huge
+from numaperf.mm.huge_edge import mmap_write_lock_range
+from numaperf.mm.mmap_lock import mmap_write_unlock
 from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import PTE_PRESENT, PTE_WRITE, VMA_READONLY, vma_at
 from numaperf.mm.tlb import flush_tlb, switch_mm
@@ -43,7 +45,7 @@ def _change_protection(w, mm, number, end):
         last = min(end, (number | 511) + 1)
         t = find_table(w, mm, number)
         if t != 0:
-            changed += _protect_table(w, t, number, last)
+            changed += 1 if protect_huge(w, t) else _protect_table(w, t, number, last)
         number = last
     if changed > 0:
         flush_tlb(w, mm)
@@ -57,7 +59,7 @@ def mprotect(w, mm, start, pages, writable):
     """
     begin_operation(w)
     switch_mm(w, mm)
-    mmap_write_lock(w, mm)
+    mmap_write_lock_range(w, mm, start, start + pages, False)
     vma = vma_of_range(w, mm, start, start + pages)
     ok = vma > 0
     if ok:

@@ -4,6 +4,9 @@ Models move_vma and move_page_tables of mm/mremap.c and copy_vma of mm/vma.c (6.
 VMA at the new place keeps the page indices of a VMA that has faulted, and takes the new place's if
 it has not; PTEs are moved under both PTLs; then the old VMA goes away.
 
+Simplified: huge pages in the range are split first; the kernel moves a huge entry that fits
+(move_huge_pmd).
+
 Changed: the copy is merged with its new neighbours after the move and not before it, so that a walk
 always meets the old place first and no lock of the reverse map is held across the move.
 """
@@ -14,7 +17,8 @@ from numaperf.mm.file import is_file_vma, link_file
 from numaperf.mm.fork import copy_vma
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_anon_pgoff, rmap_mapped, rmap_move_vma, rmap_unmapped
-from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
+from numaperf.mm.huge_edge import mmap_write_lock_range
+from numaperf.mm.mmap_lock import mmap_write_unlock
 from numaperf.mm.page_table import (
     find_table,
     make_table,
@@ -134,7 +138,7 @@ def mremap(w, mm, start, pages, to):
     """
     begin_operation(w)
     switch_mm(w, mm)
-    mmap_write_lock(w, mm)
+    mmap_write_lock_range(w, mm, start, start + pages, True)
     vma = 0
     if _range_is_free(w, mm, to, to + pages):
         vma = vma_of_range(w, mm, start, start + pages)

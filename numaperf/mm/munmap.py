@@ -7,6 +7,7 @@ zapped with mmap_lock held, and they leave the design after that.
 from numba import njit
 
 from numaperf.mm.giant import begin_operation, end_operation
+from numaperf.mm.huge_edge import mmap_write_lock_range
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.tables import vma_at
 from numaperf.mm.teardown import zap_vma
@@ -45,7 +46,7 @@ def unmap_range(w, mm, start, pages):
     """Unmap `pages` pages from virtual page `start` on; False: not inside one VMA, or no rows."""
     begin_operation(w)
     switch_mm(w, mm)
-    mmap_write_lock(w, mm)
+    mmap_write_lock_range(w, mm, start, start + pages, False)
     ok = _unmap_locked(w, mm, start, start + pages)
     mmap_write_unlock(w, mm)
     end_operation(w)

@@ -7,6 +7,7 @@ mappings, the swap cache, whoever isolated it, and the LRU batch it waits in. Th
 from numba import njit
 
 from numaperf.mm.hooks import rmap_free_page
+from numaperf.mm.huge_pool import free_of_block
 from numaperf.mm.lru import lru_lock, lru_unlink, lru_unlock
 from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import (
@@ -14,6 +15,7 @@ from numaperf.mm.tables import (
     FIRST_WORD,
     LAST_WORD,
     PG_BATCHED,
+    PG_BLOCK,
     PG_LOCKED,
     PG_LRU,
     frame_at,
@@ -49,7 +51,7 @@ def node_of(w, page):
 
 
 @njit(**J)
-def _choose_node(w):
+def choose_node(w):
     """The node for a new page: the worker's own, or the next of its set (interleave)."""
     me = worker_at(w, w.cpu)
     node = me.last_node
@@ -68,7 +70,7 @@ def alloc_page(w, index, flags, references):
     All three before anybody can get a reference: a walker or a migration may try that with a page
     number it read long ago, and from then on they change in atomic steps only.
     """
-    return alloc_page_on(w, _choose_node(w), index, flags, references)
+    return alloc_page_on(w, choose_node(w), index, flags, references)
 
 
 @njit(**J)
@@ -115,7 +117,11 @@ def drain_free_batch(w):
     for i in range(me.free_count):
         page = peek(me.at_free_batch + 8 * i)
         rmap_free_page(w, page)
-        slab_free(w, SLAB_FRAME + node_of(w, page), page)
+        node = node_of(w, page)
+        if load(w, page_at(w, page).at_flags) & PG_BLOCK != 0:
+            free_of_block(w, node, page)
+        else:
+            slab_free(w, SLAB_FRAME + node, page)
     me.free_count = 0
 
 

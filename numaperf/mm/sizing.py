@@ -8,6 +8,8 @@ from numaperf.discover import variants
 from numaperf.errors import UsageError
 
 PAGE_BYTES = 4096
+BASE_PAGES = 512  # of a huge page
+DYING_BLOCKS = 4  # of a worker for each it maps: others have pages that wait to be buried
 FILE_PAGES = 1 << 15  # that a file has at most: 128 MiB
 # Bytes a row: mm, vma, vma_node, page table (table, lock, stamps), frame (page, data, oracle), slot
 ROW_BYTES = {
@@ -22,7 +24,7 @@ ROW_BYTES = {
     "design_2": 64,
     "files": 128 + 8 * FILE_PAGES,
 }
-WORKER_BYTES = 8192 + 12 * 1888 * 8 + 2 * 2048 * 8
+WORKER_BYTES = 8192 + 13 * 1888 * 8 + 2 * 2048 * 8
 SLACK_ROWS = 48  # a worker's object cache and what it refills
 RETIRED_ROWS = 1024  # a worker's rows that may wait for a grace period at a time
 
@@ -43,6 +45,7 @@ class Sizes:
     design_1: int
     design_2: int
     files: int = 1
+    huge_blocks: int = 0  # a pool, of 512 frames each, which `frames` has in it
 
     @property
     def bytes(self) -> int:
@@ -75,7 +78,8 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
     many further regions of P pages each worker may have mapped in it at a time; in FILES that each
     family has a file of V * P pages. A design file with MAPPINGS_A_ROW needs a row of design_0 for
-    each so many mappings, when every process maps every page.
+    each so many mappings, when every process maps every page. HUGE names the option that says
+    how many huge pages each worker maps at a time, and all processes of its tree with it.
 
     Raises UsageError when such a file would be too large.
     """
@@ -97,12 +101,14 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     pages = {who: families * one + count * own for who, count in owners.items()}
     line = _chosen(cell, facts, str(facts["LINEAGE"])) if "LINEAGE" in facts else 0
     regions = int(str(facts.get("REGIONS", 0)))
+    huge = _chosen(cell, facts, str(facts["HUGE"])) if "HUGE" in facts else 0
+    blocks = cell.workers * DYING_BLOCKS * huge
     slack = SLACK_ROWS * (cell.workers + 1)
     retired = RETIRED_ROWS * (cell.workers + 1)
     per_mm = cell.vmas + cell.background
-    tables = 6 + cell.vmas * (cell.pages + 16) // 512
+    tables = 6 + cell.vmas * (cell.pages + 16) // 512 + (3 + huge if huge else 0)
     region_tables = 3 + regions * (cell.pages + 1) * 513 // 512**2 if regions else 0
-    mappings = processes * one + cell.workers * regions * cell.pages
+    mappings = processes * (one + huge * BASE_PAGES) + cell.workers * regions * cell.pages
     a_row = int(variants("rmap")[cell.design].constants.get("MAPPINGS_A_ROW", 0))
     objects = (processes + cell.workers * line) * (cell.vmas + 1) + cell.workers * regions
     chain = (int(number) if kind != "flat" else 1) + 4 + line
@@ -116,12 +122,14 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
         vmas=(processes + cell.workers) * per_mm + cell.workers * regions + slack + 4 * retired,
         vma_nodes=processes * (per_mm // 4 + 4) + slack + 4 * retired,
         page_tables=processes * tables + cell.workers * region_tables + slack,
-        frames=(frames + 3 * slack) * nodes,  # also the batches of new and of dead pages
+        frames=(frames + 3 * slack + blocks * BASE_PAGES)
+        * nodes,  # also the batches of new and of dead pages
         swap_slots=swapped,
         design_0=(mappings // a_row if a_row else objects) + slack + retired,
         design_1=(processes * cell.vmas + cell.workers * regions) * chain + slack + retired,
         design_2=slack,
         files=1 + (families if facts.get("FILES") else 0),
+        huge_blocks=blocks,
     )
 
 

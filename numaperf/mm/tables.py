@@ -6,6 +6,7 @@ struct page 64 bytes, vm_area_struct 192, a VMA tree node 256, a page table 4096
 
 import numpy as np
 
+from numaperf.mm.sizing import BASE_PAGES as BASE_PAGES  # with the tables it describes
 from numaperf.mm.sizing import FILE_PAGES
 from numaperf.sync.layout import CPUMASK_WORDS, TABLES, table
 from numaperf.sync.rows import record
@@ -39,9 +40,11 @@ LIMBO = record((("entry", 2 * LIMBO_HALF),))
 
 FIRST = np.int64(0)  # the lowest virtual page, the first entry of a node
 VMA_FAULTED, VMA_DETACHED, VMA_READONLY, VMA_FILE = 1, 2, 4, 8
+VMA_HUGE = 64
 PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_SWAP, PTE_EXCLUSIVE, PTE_MIGRATION = 1, 2, 4, 8, 16, 32
 PTE_SHIFT = 12
 PG_LOCKED, PG_LRU, PG_EXCLUSIVE, PG_SWAPCACHE, PG_BATCHED, PG_FILE = 1, 2, 4, 8, 16, 32
+PG_BLOCK, PG_HEAD, PG_FREED = 256, 512, 1024  # of a huge block; its head, whole; waits for others
 BIRTH_WORD = 256  # of a frame: written when it is first touched, carried by every copy
 FIRST_WORD, LAST_WORD = 0, 511  # of a frame: the stamp of the last write, twice
 
@@ -57,6 +60,15 @@ swap_at = table("swap_slot", 11, SWAP_SLOT, "a swap slot's state")
 swap_data_at = table("swap_data", 12, FRAME, "a swap slot's 4096 bytes")
 limbo_at = table("limbo", 13, LIMBO, "a worker's rows that wait for a grace period")
 file_at = table("file", 15, FILE, "a file: i_mmap list and lock, page cache; row 0 counts files")
+
+PMD = record(("entry",))
+HUGE_POOL = record((("lock", 8),), ("head", "next", "limit", "start"))
+HUGE_BLOCK = record(("freed",))
+pmd_at = table("pmd", 17, PMD, "the huge entry in the place of the page table of the same number")
+huge_pool_at = table("huge_pool", 18, HUGE_POOL, "a node's huge blocks (512 frames), free ones")
+huge_block_at = table(
+    "huge_block", 19, HUGE_BLOCK, "dead base pages of a huge block that was split"
+)
 
 SCAN = record(("mappings", "hash", "free", "writable"))
 SLOT_SCAN = 1 << 28  # row of the findings for swap slot 0

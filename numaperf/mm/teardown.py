@@ -14,6 +14,7 @@ from numaperf.mm import path
 from numaperf.mm.file import unlink_file
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_exit_mm, rmap_unlink_vma, rmap_unmapped
+from numaperf.mm.huge import zap_huge
 from numaperf.mm.mmap_lock import (
     mmap_read_lock,
     mmap_read_unlock,
@@ -32,6 +33,7 @@ from numaperf.mm.tables import (
     PTE_SWAP,
     VMA_FAULTED,
     VMA_FILE,
+    VMA_HUGE,
     mm_at,
     page_at,
     vma_at,
@@ -97,6 +99,9 @@ def zap_vma(w, mm, vma):
         last = min(v.end, (number | 511) + 1)
         t = find_table(w, mm, number)
         if t == 0:
+            number = last
+        elif v.flags & VMA_HUGE != 0 and zap_huge(w, mm, t, number):
+            cleared += 1
             number = last
         while number < last:
             number = _zap_some(w, mm, t, number, last, gathered)

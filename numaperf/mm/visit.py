@@ -17,6 +17,7 @@ from numaperf.mm.page_table import find_table, pte_address, pte_lock, pte_unlock
 from numaperf.mm.tables import (
     PG_EXCLUSIVE,
     PG_FILE,
+    PG_HEAD,
     PTE_ACCESSED,
     PTE_EXCLUSIVE,
     PTE_MIGRATION,
@@ -25,6 +26,7 @@ from numaperf.mm.tables import (
     PTE_SWAP,
     mm_at,
     page_at,
+    pmd_at,
     swap_at,
 )
 from numaperf.mm.tlb import defer_tlb_flush
@@ -122,12 +124,18 @@ def _restore_one(w, mm, number, old, page, pte, value):
 
 
 @njit(**J)
-def _act(w, mm, number, page, pte, value, purpose):
-    """The page is mapped here; PTL held."""
+def _found(w, mm, number):
     me = worker_at(w, w.cpu)
     me.useful += 1
     me.walk_count += 1
     me.walk_hash += mapping_hash(mm_at(w, mm).serial, number)
+
+
+@njit(**J)
+def _act(w, mm, number, page, pte, value, purpose):
+    """The page is mapped here; PTL held."""
+    me = worker_at(w, w.cpu)
+    _found(w, mm, number)
     if purpose == UNMAP:
         _unmap_one(w, mm, number, page, pte)
         defer_tlb_flush(w, mm)
@@ -137,6 +145,47 @@ def _act(w, mm, number, page, pte, value, purpose):
     elif purpose == REFERENCED and value & PTE_ACCESSED != 0:
         me.walk_referenced += 1
         store(w, pte, value & ~PTE_ACCESSED)
+
+
+@njit(**J)
+def _migrate_huge(w, mm, number, head, t):
+    """__split_huge_pmd with freeze: 512 migration entries for the huge one; PTL held."""
+    entry = PTE_MIGRATION
+    h = page_at(w, head)
+    if load(w, h.at_flags) & PG_EXCLUSIVE != 0:
+        entry |= PTE_EXCLUSIVE
+        bit_and(w, h.at_flags, ~PG_EXCLUSIVE)
+    for i in range(512):
+        if i != 0:
+            rmap_mapped(w, head + i, mm, number + i)
+        add(w, page_at(w, head + i).at_lru_next, 1)
+        store(w, pte_address(w, t, number + i), (head + i) << PTE_SHIFT | entry)
+    store(w, pmd_at(w, t).at_entry, 0)
+    add(w, h.at_refcount, -1)  # the page lock's owner holds another reference: never the last
+    add(w, h.at_mapcount, -1)
+
+
+@njit(**J)
+def _huge_one(w, mm, number, head, t, purpose):
+    """The visit for a huge page where no PTE is: its entry is looked at under the PTL."""
+    me = worker_at(w, w.cpu)
+    pmd = pmd_at(w, t)
+    touch(w, pmd.addr, 0)
+    if load(w, pmd.at_entry) == 0:
+        me.wasted_empty += 1
+        return
+    pte_lock(w, t)
+    compute(w, path.CHECK_PTE)
+    value = pmd.entry
+    if value >> PTE_SHIFT != head:
+        me.wasted_ptl += 1
+    elif purpose == MIGRATE:
+        _found(w, mm, number)
+        _migrate_huge(w, mm, number, head, t)
+        defer_tlb_flush(w, mm)
+    else:
+        _act(w, mm, number, head, pmd.at_entry, value, purpose)
+    pte_unlock(w, t)
 
 
 @njit(**J)
@@ -154,7 +203,10 @@ def rmap_one(w, mm, number, page, purpose):
     pte = pte_address(w, t, number)
     touch(w, pte, 0)
     if load(w, pte) == 0:
-        me.wasted_empty += 1
+        if load(w, page_at(w, page).at_flags) & PG_HEAD == 0:
+            me.wasted_empty += 1
+        else:
+            _huge_one(w, mm, number, page, t, purpose)
         return
     pte_lock(w, t)
     compute(w, path.CHECK_PTE)

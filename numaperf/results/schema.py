@@ -21,7 +21,7 @@ SCHEMA_VERSION = 2
 
 OPERATIONS = (
     "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
-    "migrate", "mremap", "mprotect",
+    "migrate", "mremap", "mprotect", "huge_split",
 )  # fmt: skip
 LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool", "i_mmap")
 WALK_COUNTERS = (
@@ -192,6 +192,8 @@ WALK_SPECS = (
     ("file_dropped", "int", "count", "clean page-cache pages that reclaim dropped", ""),
     ("tlb_flushes", "int", "count", "TLB flushes, also those that interrupted nobody", "lower"),
     ("tlb_targets", "int", "count", "workers that TLB flushes interrupted", "lower"),
+    ("huge_faults", "int", "count", "faults that mapped a huge page", ""),
+    ("huge_splits", "int", "count", "huge pages split, asked for or before a COW", ""),
     ("demotions", "int", "count", "cold pages that reclaim moved to the memory-only node", ""),
     ("promotions", "int", "count", "pages moved back from it on access", ""),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),

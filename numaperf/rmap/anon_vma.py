@@ -38,10 +38,12 @@ from numaperf.mm.vma_tree import find_vma
 from numaperf.rmap.anon_vma_tables import SLAB_ANON_VMA, SLAB_AVC, anon_vma_at, avc_at
 from numaperf.rmap.anon_vma_walk import (
     folio_get_anon_vma,
+    lock_for_split,
     lock_of,
     lock_trees,
     put_anon_vma,
     rmap_walk_anon,
+    unlock_after_split,
     unlock_trees,
 )
 from numaperf.rmap.interval_tree import interval_insert, interval_remove
@@ -383,6 +385,8 @@ register_design(
     mergeable=lambda w, vma, above: vma_at(w, vma).anon_vma == vma_at(w, above).anon_vma,
     hold=folio_get_anon_vma,
     release=lambda w, held: put_anon_vma(w, held),
+    split_lock=lock_for_split,
+    split_unlock=unlock_after_split,
     walk=rmap_walk_anon,
     owner=_owner,
 )

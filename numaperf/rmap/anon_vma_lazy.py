@@ -49,9 +49,11 @@ from numaperf.rmap.anon_vma import (
 from numaperf.rmap.anon_vma_tables import anon_vma_at, avc_at
 from numaperf.rmap.anon_vma_walk import (
     folio_get_anon_vma,
+    lock_for_split,
     lock_of,
     put_anon_vma,
     rmap_walk_anon,
+    unlock_after_split,
 )
 from numaperf.rmap.interval_tree import interval_first, interval_next
 from numaperf.sync.build import J
@@ -168,6 +170,19 @@ def release(w, held):
 
 
 @njit(**J)
+def split_lock(w, page, held):
+    """A huge page splits: a tagged one has no lock."""
+    return lock_for_split(w, page, held) if held > 0 else 0
+
+
+@njit(**J)
+def split_page(w, head, tail):
+    """A base page of a huge page: the place behind the head's, or its anon_vma."""
+    word = load(w, page_at(w, head).at_mapping)
+    store(w, page_at(w, tail).at_mapping, word + tail - head if word & TAG != 0 else word)
+
+
+@njit(**J)
 def take_place(w, page, fresh):
     """`fresh` takes the place of `page`, whose word stays: its entries are still looked for."""
     f = page_at(w, fresh)
@@ -194,19 +209,22 @@ def _restore_tree(w, av, old, page):
     is in the tree and cannot leave.
     """
     generation = load(w, anon_vma_at(w, av).at_generation)
+    locked = worker_at(w, w.cpu).splitting != 0
     lock = lock_of(w, av)
-    rmap_lock_read(w, lock)
+    if not locked:
+        rmap_lock_read(w, lock)
     same = generation == load(w, anon_vma_at(w, av).at_generation) and lock == lock_of(w, av)
     if same and load(w, page_at(w, old).at_lru_next) != 0:
         index = page_at(w, page).index
-        avc = interval_first(w, av, index)
+        avc = interval_first(w, av, index, index)
         while avc != 0:
             v = vma_at(w, avc_at(w, avc).vma)
             rmap_one(w, v.mm, v.start + index - v.pgoff, page, RESTORE)
             if walk_done(w, page, RESTORE):
                 break
-            avc = interval_next(w, avc, index)
-    rmap_unlock_read(w, lock)
+            avc = interval_next(w, avc, index, index)
+    if not locked:
+        rmap_unlock_read(w, lock)
 
 
 @njit(**J)
@@ -273,6 +291,9 @@ register_design(
     hold=hold,
     release=release,
     migrate_page=take_place,
+    split_lock=split_lock,
+    split_unlock=unlock_after_split,
+    split_page=split_page,
     walk=rmap_walk_lazy,
     owner=_owner,
 )

@@ -6,6 +6,7 @@ Linux 6.18; the objects and who makes them are in anon_vma.py.
 
 from numba import njit
 
+from numaperf.mm.huge import last_index
 from numaperf.mm.slab import slab_free
 from numaperf.mm.tables import page_at, vma_at
 from numaperf.mm.visit import REFERENCED, RESTORE, rmap_one, walk_done
@@ -140,20 +141,40 @@ def folio_lock_anon_vma_read(w, page, purpose):
 @njit(**J)
 def rmap_walk_anon(w, page, purpose):
     """Visit every VMA of the page's anon_vma that covers its index, in fork order."""
-    if purpose == RESTORE and worker_at(w, w.cpu).migrating != 0:
+    locked = worker_at(w, w.cpu).splitting  # a split holds the lock of this anon_vma
+    if locked != 0:
+        av = locked
+    elif purpose == RESTORE and worker_at(w, w.cpu).migrating != 0:
         av = _lock_held_anon_vma(w, page)
     else:
         av = folio_lock_anon_vma_read(w, page, purpose)
     if av <= 0:
         return av == 0
     index = page_at(w, page).index
-    avc = interval_first(w, av, index)
+    last = last_index(w, page)
+    avc = interval_first(w, av, index, last)
     while avc != 0:
         v = vma_at(w, avc_at(w, avc).vma)
-        rmap_one(w, v.mm, v.start + index - v.pgoff, page, purpose)
+        rmap_one(w, v.mm, max(v.start + index - v.pgoff, v.start), page, purpose)
         if walk_done(w, page, purpose):
             break
-        avc = interval_next(w, avc, index)
-    lock = lock_of(w, av)
-    rmap_unlock_read(w, lock)
+        avc = interval_next(w, avc, index, last)
+    if locked == 0:
+        lock = lock_of(w, av)
+        rmap_unlock_read(w, lock)
     return True
+
+
+@njit(**J)
+def lock_for_split(w, page, held):
+    """A huge page splits: the lock of its anon_vma, which is held, for WRITE (__folio_split)."""
+    lock = lock_of(w, held)
+    rmap_lock_write(w, lock)
+    return held
+
+
+@njit(**J)
+def unlock_after_split(w, locked):
+    """Release what lock_for_split took."""
+    lock = lock_of(w, locked)
+    rmap_unlock_write(w, lock)

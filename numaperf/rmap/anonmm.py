@@ -176,6 +176,14 @@ def swapped_in(w, page, mm, vma, exclusive):
 
 
 @njit(**J)
+def own_base_page(w, head, tail):
+    """A base page of a huge page that splits holds a reference too."""
+    x = page_at(w, head).mapping
+    add(w, context_at(w, x).at_refcount, 1)
+    store(w, page_at(w, tail).at_mapping, x)
+
+
+@njit(**J)
 def release_page(w, page):
     """The page dies and drops its reference."""
     x = page_at(w, page).mapping
@@ -251,6 +259,7 @@ register_design(
     anon_pgoff=lambda w, start, pgoff: start,
     unlink_vma=lambda w, vma: None,
     exit_mm=exit_rmap,
+    split_page=own_base_page,
     walk=rmap_walk_list,
     owner=_owner,
 )

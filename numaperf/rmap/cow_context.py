@@ -269,6 +269,12 @@ def own_swapped_in(w, page, mm, vma, exclusive):
 
 
 @njit(**J)
+def own_base_page(w, head, tail):
+    """A base page of a huge page that splits holds a reference too."""
+    _own(w, tail, page_at(w, head).mapping)
+
+
+@njit(**J)
 def release_page(w, page):
     """The page dies and drops its reference."""
     owner = page_at(w, page).mapping
@@ -324,6 +330,7 @@ register_design(
     anon_pgoff=lambda w, start, pgoff: start,
     unlink_vma=unlink_vma,
     exit_mm=drop_context,
+    split_page=own_base_page,
     walk=rmap_walk_context,
     owner=_owner,
 )

@@ -46,9 +46,11 @@ from numaperf.rmap.anon_vma import (
 from numaperf.rmap.anon_vma_tables import SLAB_AVC, anon_vma_at, avc_at
 from numaperf.rmap.anon_vma_walk import (
     folio_get_anon_vma,
+    lock_for_split,
     lock_of,
     put_anon_vma,
     rmap_walk_anon,
+    unlock_after_split,
 )
 from numaperf.rmap.interval_tree import interval_insert_after
 from numaperf.sync.build import J
@@ -146,6 +148,8 @@ register_design(
     exit_mm=lambda w, mm: None,
     hold=folio_get_anon_vma,
     release=lambda w, held: put_anon_vma(w, held),
+    split_lock=lock_for_split,
+    split_unlock=unlock_after_split,
     walk=rmap_walk_anon,
     owner=_owner,
 )

@@ -319,15 +319,15 @@ def interval_remove(w, anon_vma, node):
 
 
 @njit(**J)
-def _leftmost_overlap(w, node, index):
-    """First node in key order, in a subtree that reaches `index`, that overlaps it; or 0."""
+def _leftmost_overlap(w, node, index, last):
+    """First in key order, in a subtree that reaches `index`, that overlaps index..last; or 0."""
     while True:
         a = avc_at(w, node)
         touch(w, a.addr, 0)
         if a.rb_left != 0 and avc_at(w, a.rb_left).subtree_last >= index:
             node = a.rb_left
             continue
-        if _first(w, node) > index:
+        if _first(w, node) > last:
             return 0
         if _last(w, node) >= index:
             return node
@@ -337,28 +337,28 @@ def _leftmost_overlap(w, node, index):
 
 
 @njit(**J)
-def interval_first(w, anon_vma, index):
-    """First AVC in key order whose VMA covers page `index`, or 0."""
+def interval_first(w, anon_vma, index, last):
+    """First AVC in key order whose VMA covers one of the pages index..last, or 0."""
     root = anon_vma_at(w, anon_vma).rb_root
     touch(w, anon_vma_at(w, anon_vma).at_rb_root, 0)
     if root == 0 or avc_at(w, root).subtree_last < index:
         return 0
-    return _leftmost_overlap(w, root, index)
+    return _leftmost_overlap(w, root, index, last)
 
 
 @njit(**J)
-def interval_next(w, node, index):
-    """The next AVC in key order whose VMA covers page `index`, or 0."""
+def interval_next(w, node, index, last):
+    """The next AVC in key order whose VMA covers one of the pages index..last, or 0."""
     while True:
         right = avc_at(w, node).rb_right
         if right != 0 and avc_at(w, right).subtree_last >= index:
-            return _leftmost_overlap(w, right, index)
+            return _leftmost_overlap(w, right, index, last)
         below = node
         node = _parent(w, node)
         while node != 0 and avc_at(w, node).rb_right == below:
             below = node
             node = _parent(w, node)
-        if node == 0 or _first(w, node) > index:
+        if node == 0 or _first(w, node) > last:
             return 0
         if _last(w, node) >= index:
             return node

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from numba import njit
 
 from numaperf.mm.hooks import register_design
+from numaperf.mm.huge import last_index
 from numaperf.mm.slab import slab_alloc, slab_free
 from numaperf.mm.tables import mm_at, page_at, vma_at
 from numaperf.mm.visit import rmap_one, walk_done
@@ -189,24 +190,53 @@ def page_lock_anon_vma(w, page):
 
 
 @njit(**J)
+def lock_for_split(w, page, held):
+    """A huge page splits: its family, the lock held; 0: the page is no longer mapped.
+
+    Linux 2.6.38, the first with huge pages, held the lock of the page's anon_vma so; this one's
+    family had gone by then.
+    """
+    p = page_at(w, page)
+    while True:
+        family = load(w, p.at_mapping)
+        if family == 0 or load(w, p.at_mapcount) == 0:
+            return 0
+        lock = lock_of(w, family)
+        rmap_lock_write(w, lock)
+        if load(w, p.at_mapping) == family and load(w, p.at_mapcount) > 0:
+            return family
+        rmap_unlock_write(w, lock)
+
+
+@njit(**J)
+def unlock_after_split(w, locked):
+    """Release what lock_for_split took."""
+    lock = lock_of(w, locked)
+    rmap_unlock_write(w, lock)
+
+
+@njit(**J)
 def rmap_walk_family(w, page, purpose):
     """Visit every VMA of the family that covers the page's index, oldest first."""
-    family = page_lock_anon_vma(w, page)
+    locked = worker_at(w, w.cpu).splitting  # a split holds this family's lock
+    family = locked if locked != 0 else page_lock_anon_vma(w, page)
     if family == 0:
         return True
     index = page_at(w, page).index
+    last = last_index(w, page)
     touch(w, family_at(w, family).at_head, 0)
     vma = family_at(w, family).head
     while vma != 0:
         v = vma_at(w, vma)
         touch(w, v.addr, 0)
-        if v.pgoff <= index and index < v.pgoff + v.end - v.start:
-            rmap_one(w, v.mm, v.start + index - v.pgoff, page, purpose)
+        if v.pgoff <= last and index < v.pgoff + v.end - v.start:
+            rmap_one(w, v.mm, max(v.start + index - v.pgoff, v.start), page, purpose)
             if walk_done(w, page, purpose):
                 break
         vma = v.family_next
-    lock = lock_of(w, family)
-    rmap_unlock_read(w, lock)
+    if locked == 0:
+        lock = lock_of(w, family)
+        rmap_unlock_read(w, lock)
     return True
 
 
@@ -242,6 +272,8 @@ register_design(
     mergeable=lambda w, vma, above: vma_at(w, vma).anon_vma == vma_at(w, above).anon_vma,
     unlink_vma=anon_vma_unlink,
     exit_mm=lambda w, mm: None,
+    split_lock=lock_for_split,
+    split_unlock=unlock_after_split,
     walk=rmap_walk_family,
     owner=_owner,
 )

@@ -25,7 +25,7 @@ def numbered(count: int) -> tuple[np.int64, ...]:
 FREE = np.int64(0)  # "the lock was free": no ticks waited
 WINDOW = 1 << 35
 DESIGN_WINDOWS = 6
-MM_WINDOWS = 18
+MM_WINDOWS = 22
 SEGMENT_BYTES = WINDOW * (2 + MM_WINDOWS + DESIGN_WINDOWS)
 
 MAX_WORKERS = 4096
@@ -34,10 +34,10 @@ LOCK_CLASSES = ("mmap", "vma", "page", "rmap", "ptl", "swap", "lru", "pool", "i_
 MMAP, VMA, PAGE, RMAP, PTL, SWAP, LRU, POOL, I_MMAP = numbered(9)
 OPERATIONS = (
     "touch", "cow", "reuse", "fork", "exit", "unmap", "walk", "reclaim", "swap_in",
-    "migrate", "mremap", "mprotect",
+    "migrate", "mremap", "mprotect", "huge_split",
 )  # fmt: skip
 TOUCH, COW, REUSE, FORK, EXIT, UNMAP, WALK, RECLAIM, SWAP_IN = numbered(9)
-MIGRATE, MREMAP, MPROTECT = np.int64(9), np.int64(10), np.int64(11)
+MIGRATE, MREMAP, MPROTECT, HUGE_SPLIT = np.int64(9), np.int64(10), np.int64(11), np.int64(12)
 LOCK_MODELS = ("as-proposed", "giant", "coarse", "fine")
 AS_PROPOSED, GIANT, COARSE, FINE = numbered(4)
 WAITS = ("spin", "yield", "park")
@@ -58,7 +58,7 @@ COUNTERS = (
     *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
     "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
     "file_reads", "file_faults", "file_copies", "file_dropped", "tlb_flushes", "tlb_targets",
-    "demotions", "promotions",
+    "huge_faults", "huge_splits", "demotions", "promotions",
 )  # fmt: skip
 
 CPUMASK_WORDS = 4  # bits, one a worker: mm/tlb.py
@@ -66,6 +66,7 @@ PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall in
 HEADER = record(
     (
         *("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks"),
+        "huge_blocks",
         "slow_node",  # the pool of the memory-only node; -1: none
     ),
     (("parked", 8 * PARK_BUCKETS),),
@@ -105,6 +106,8 @@ WORKER = record(
         "migrating",
         "wait_page",
         "tlb_pending",
+        "splitting",
+        "split_page",
     ),
     ("sample_next", "sample_mask", ("timer", len(OPERATIONS))),
     (("count", len(OPERATIONS)),),

@@ -15,7 +15,7 @@ from numaperf.mm.fault import COPIED
 from numaperf.mm.hooks import rmap_hold, rmap_release
 from numaperf.mm.isolate import isolate_page, put_back
 from numaperf.mm.lru_batch import drain_lru_batch
-from numaperf.mm.migrate import LOCKED, ONE, _move, _restore, _unmap
+from numaperf.mm.migrate import LOCKED, ONE, _move, restore_page, unmap_page
 from numaperf.mm.pages import alloc_page_on, put_page, try_lock_page, unlock_page
 from numaperf.mm.swap import unlock_swap_page
 from numaperf.mm.tables import page_at
@@ -41,7 +41,7 @@ def first_half(w, page):
         return 0, 0
     fresh = alloc_page_on(w, 0, page_at(w, page).index, LOCKED, ONE)
     held = rmap_hold(w, page)
-    return (fresh if _unmap(w, page) else 0), held
+    return (fresh if unmap_page(w, page) else 0), held
 
 
 @njit(**ENTRY)
@@ -53,7 +53,7 @@ def copied(w, page, fresh):
 @njit(**ENTRY)
 def second_half(w, page, fresh, held):
     """Restore every entry, and let go of everything."""
-    _restore(w, page, fresh)
+    restore_page(w, page, fresh)
     rmap_release(w, held)
     unlock_page(w, fresh)
     unlock_swap_page(w, page)

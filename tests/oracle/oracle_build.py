@@ -119,6 +119,14 @@ SPLICES = (
         "        last = load(w, page_at(w, page).at_refcount) == 0\n"
         "    if last:\n",
     ),
+    # A base page of a split that no walk puts back
+    Splice(
+        "mm/huge_split.py",
+        "        restore_page(w, head + i, head + i)\n",
+        "        pause_points.pause_point(w, pause_points.BEFORE_REMAP)\n"
+        "        if i != 100 or not pause_points.broken(w, pause_points.TAIL_FORGOTTEN):\n"
+        "            restore_page(w, head + i, head + i)\n",
+    ),
 )
 IMPORT = (
     "from numba import njit\n",

@@ -28,9 +28,9 @@ from numaperf.engine.segment import Segment
 from numaperf.machine import memory
 from numaperf.machine.process import die_with_parent
 from numaperf.mm import check as oracle
-from numaperf.mm import fault, fork, pages, process, slab, teardown
+from numaperf.mm import fault, fork, huge_split, madvise, pages, process, slab, teardown
 from numaperf.mm.lru_batch import drain_lru_batch
-from numaperf.mm.sizing import Sizes
+from numaperf.mm.sizing import BASE_PAGES, Sizes
 from numaperf.rmap import anon_vma
 from numaperf.sync import pause_points as points
 from numaperf.sync.layout import SEGMENT_BYTES, SLABS
@@ -41,8 +41,9 @@ from oracle_entries import unmap_to_swap_cache  # isort: skip
 
 WORKERS = 2
 A, B, COORDINATOR = range(WORKERS + 1)
-SIZES = Sizes(WORKERS, 1, 256, 256, 256, 256, 1024, 256, 256, 256, 64)
-START = 1000  # the virtual page of every scene
+SIZES = Sizes(WORKERS, 1, 256, 256, 256, 256, 2048, 256, 256, 256, 64, huge_blocks=1)
+START = 1000  # the virtual page of every scene but that with a huge page
+HUGE = 4096
 PATIENCE_S = 20.0  # each step takes well below 1 ms
 HELD_UP_S = 0.001
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -51,6 +52,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "exit": teardown.exit_mm,
     "unmap": lambda w, page: unmap_to_swap_cache(w, page, 1),
     "bury": pages.drain_free_batch,
+    "split": lambda w, mm: huge_split.split(w, mm, HUGE),
 }
 Orders = list[list[Any]]  # operations by name, each with its arguments
 
@@ -123,7 +125,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.segment = Segment(SIZES, anon_vma, "as-proposed", "yield")
-        counts = {"header": 1, "slab": len(SLABS), "worker": WORKERS + 1}
+        counts = {"header": 1, "slab": len(SLABS), "worker": WORKERS + 1, "huge_pool": 1}
         self.state = {name: self.segment.rows(name, count) for name, count in counts.items()}
         self.as_new = {name: rows.copy() for name, rows in self.state.items()}
         self.points = self.segment.rows("pause_point", WORKERS + 2)
@@ -173,6 +175,7 @@ class Stage:
         OPERATIONS["write"](self.w, child)
         OPERATIONS["unmap"](self.w, page)
         OPERATIONS["exit"](self.w, root)
+        OPERATIONS["split"](self.w, split_and_exit(self).a[0][1])
         self.verdict()
 
     def round(self, scene: Scene, broken: bool) -> dict[str, Any]:
@@ -254,6 +257,17 @@ def two_exits(stage: Stage) -> Plot:
     return Plot(page, [["exit", child]], [["exit", root], ["bury"]])
 
 
+def split_and_exit(stage: Stage) -> Plot:
+    """A splits a huge page and has unmapped it; its child, which maps it too, exits."""
+    root = process.first_mm(stage.w)
+    process.mmap(stage.w, root, HUGE, BASE_PAGES)
+    madvise.advise_huge(stage.w, root, HUGE)
+    fault.fault(stage.w, root, HUGE, 1)
+    child = fork.fork(stage.w, root)
+    head = int(stage.segment.rows("huge_pool", 1)["start"][0])
+    return Plot(head + 100, [["split", root]], [["exit", child]])
+
+
 SCENES = {
     "no PTE recheck after the copy": Scene(points.NO_RECHECK, points.AFTER_COPY, two_writers),
     "no root lock at fork": Scene(points.NO_ROOT_LOCK, points.IN_INSERT, two_forks, held_up=True),
@@ -267,6 +281,9 @@ SCENES = {
         points.MAPCOUNT_KEPT, points.PTE_CLEARED, exit_and_fork
     ),
     "a frame freed twice": Scene(points.FREED_TWICE, points.AFTER_PUT, two_exits),
+    "a base page of a split forgotten": Scene(
+        points.TAIL_FORGOTTEN, points.BEFORE_REMAP, split_and_exit
+    ),
 }
 
 

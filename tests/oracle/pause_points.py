@@ -14,9 +14,12 @@ from numaperf.sync.layout import MM_WINDOWS, TABLES, numbered, table
 from numaperf.sync.primitives import load, relax, store
 from numaperf.sync.rows import record
 
-NO_RECHECK, NO_ROOT_LOCK, NO_REFERENCE, MAPCOUNT_KEPT, FREED_TWICE = range(1, 6)  # 0: none
+# 0: none
+NO_RECHECK, NO_ROOT_LOCK, NO_REFERENCE, MAPCOUNT_KEPT, FREED_TWICE, TAIL_FORGOTTEN = range(1, 7)
 # Where a worker can stop; 0: nowhere
-AFTER_COPY, BEFORE_LOCK, IN_INSERT, BEFORE_WALK, PTE_CLEARED, AFTER_PUT = numbered(7)[1:]
+AFTER_COPY, BEFORE_LOCK, IN_INSERT, BEFORE_WALK, PTE_CLEARED, AFTER_PUT, BEFORE_REMAP = numbered(8)[
+    1:
+]
 
 WINDOW = MM_WINDOWS + 1  # the last one before those of the designs
 if any(declared.window == WINDOW for declared in TABLES.values()):

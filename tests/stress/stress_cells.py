@@ -78,6 +78,7 @@ SHOWN: dict[str, Callable[[Row], bool]] = {
     "respawn": lambda row: row["walks"] == row["walk_count"],
     "van_riel": lambda row: row["useful"] == row["walks"] > 0,
     "file_cow": lambda row: 0 < row["file_copies"] <= row["cow_count"],
+    "huge_split": lambda row: row["walks"] >= 513 * row["huge_splits"] > 0,
     "tiering": lambda row: 0 < row["promotions"] == row["migrate_count"] and not row["swapped_out"],
     "swap_tree": lambda row: row["swapped_out"] > 0 and row["minor_swap_in"] > 0,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from numaperf.engine.kernel.model_huge import HUGE_START, huge_fan
 from numaperf.engine.kernel.probes import visits
 from numaperf.engine.kernel.rows import Answer, Answers, Figure
 from numaperf.engine.single import Single
@@ -9,7 +10,6 @@ from numaperf.mm import reclaim
 from numaperf.mm.fault import SWAPPED_IN
 
 START = 1000
-BASE_PAGES = 512  # of a huge page
 
 
 class Fan:
@@ -71,7 +71,7 @@ def answers(design: str, walks: int) -> Answers:
     with Single(design) as single:
         found[visits.RECLAIM] = _reclaimed(Fan(single, visits.SHARED))
     with Single(design) as single:
-        found[visits.SPLIT] = _split(Fan(single, BASE_PAGES))
+        found[visits.SPLIT] = _split(single)
     return found
 
 
@@ -110,15 +110,13 @@ def _reclaimed(fan: Fan) -> Figure:
     return Figure({f"{what} a page": seen[what] / visits.SHARED for what in ("walks", "visits")})
 
 
-def _split(fan: Fan) -> Figure:
-    """The walks that a huge page's split makes, over the base pages of a root that wrote them
-    after its fork: one that unmaps, and stops at once, and a restoring one for each page."""
-    fan.write("root")  # copies: nobody else maps these
-    pages = [fan.single.page(fan.mm["root"], number) for number in fan.pages]
-    fan.begin()
-    fan.single.walk(pages[0], "count_early")
-    unmapped = fan.counted()
-    for page in pages:
-        fan.single.walk(page, "restore")
-    seen = fan.counted()
-    return Figure({"walks": seen["walks"], "restored": seen["visits"] - unmapped["visits"]})
+def _split(single: Single) -> Figure:
+    """The split of a huge page that the root alone maps and whose VMA its children have.
+
+    Its first walk unmaps, and stops after the one visit that finds the mapping; the others restore.
+    """
+    root = huge_fan(single, visits.N)
+    walks, seen = single.counter("walks"), single.counter("visits")
+    assert single.split(root, HUGE_START), "no huge page was mapped"
+    walks = single.counter("walks") - walks
+    return Figure({"walks": walks, "restored": single.counter("visits") - seen - 1})

@@ -2,7 +2,7 @@
 
 Kernel: a huge page of the root is split (MADV_COLD of 4 KiB of it) while n children have its VMA
 but nothing in it. Splitting restores 512 pages, each with a full walk of n + 1 VMAs. CPU time of
-the split over n and 512 is the cost of a visit that finds no page table. Model: its restore walk.
+the split over n and 512 is the cost of a visit that finds no page table. Model: the same.
 """
 
 from numaperf.engine.kernel.calls import HUGE_PAGE, PAGE
@@ -53,8 +53,8 @@ def measure(here: Here) -> Answers:
 
 
 def model(design: str, here: Here) -> dict[str, Figure]:
-    """The restore walk over children without a page table there."""
-    from numaperf.engine.kernel import model
+    """The model's split, of a page that the root alone maps."""
+    from numaperf.engine.kernel import model_huge
 
-    found = model.visit_costs(design, KIND, (FEW, MANY), ROUNDS)
+    found = model_huge.split_costs(design, (FEW, MANY), ROUNDS)
     return {KIND: visit_ns.slope(*found)}
