@@ -104,6 +104,23 @@ def _outcomes(cells: list[Cell], topology: "Topology") -> dict[str, dict[tuple[i
     return outcomes
 
 
+def without_memory_only(cell: Cell, topology: "Topology") -> str:
+    """Why this machine has too few memory-only nodes for the cell's workload, or the empty text.
+
+    A workload says in MEMORY_ONLY how many it needs.
+    """
+    needed = int(str(discover.variants("workloads")[cell.workload].constants.get("MEMORY_ONLY", 0)))
+    emulated = cell.emulate_nodes > 0
+    there = cell.memory_only if emulated else len(topology.memory_only_nodes())
+    if there >= needed:
+        return ""
+    where = f"of {cell.emulate_nodes} emulated nodes" if emulated else "on this machine"
+    return (
+        f"workload {cell.workload} needs {needed} memory-only node(s) and there are {there} {where}"
+        ": --emulate-nodes 2 --memory-only 1 makes one"
+    )
+
+
 def frames_bytes(cell: Cell) -> int:
     """Bytes of memory that this cell will touch, known before anything is allocated."""
     from numaperf.mm import sizing

@@ -27,14 +27,14 @@ def build_plan(settings: Settings, topology: "Topology") -> Plan:
     """All cells of the settings on this machine, and the order of their invocations.
 
     Raises UsageError where no combination is possible, EnvironmentRefused where this machine cannot
-    give a placement, the memory, or CPUs enough for a spinning FIFO lock, or where the running
-    kernel can run none of the cells that are for it.
+    give a placement, the memory, a memory-only node, or CPUs enough for a spinning FIFO lock, or
+    where the running kernel can run none of the cells that are for it.
     """
     _refuse_choices_of_the_kernel(settings)
-    cells, skipped = _split(_candidates(settings))
+    cells, skipped = _split(_candidates(settings), topology)
     if not cells:
         first, why = skipped[0]
-        if first.engine == feasible.KERNEL and feasible.not_on_kernel(first):
+        if _only_here(first):
             raise EnvironmentRefused(why)
         raise UsageError(f"no cell is left: {why}")
     if not settings.allow_oversubscribed_fifo:
@@ -129,10 +129,10 @@ def _resolved(cell: Cell) -> Cell:
     return replace(cell, lock=_lock(cell.lock, cell.design, model), lock_model=model)
 
 
-def _split(cells: list[Cell]) -> tuple[list[Cell], list[tuple[Cell, str]]]:
+def _split(cells: list[Cell], topology: "Topology") -> tuple[list[Cell], list[tuple[Cell, str]]]:
     possible, skipped = [], []
     for cell in cells:
-        reason = impossible(cell)
+        reason = impossible(cell) or feasible.without_memory_only(cell, topology)
         if reason:
             skipped.append((cell, reason))
         else:
@@ -145,6 +145,12 @@ def impossible(cell: Cell) -> str:
     if cell.engine == feasible.KERNEL:
         return feasible.not_on_kernel(cell) or _not_as_asked(cell)
     return _not_in_model(cell) or _not_as_asked(cell)
+
+
+def _only_here(cell: Cell) -> bool:
+    """Is it this machine or its kernel that cannot run a skipped cell?"""
+    of_kernel = cell.engine == feasible.KERNEL and feasible.not_on_kernel(cell)
+    return bool(of_kernel) or not impossible(cell)
 
 
 def _not_in_model(cell: Cell) -> str:

@@ -75,6 +75,7 @@ class Invocation:
         tlb_ticks = round(cell.tlb_flush_ns * self.clock.per_ns)
         head = self.segment.rows("header", 1)[0]
         head["tlb_ticks"], head["swap"] = tlb_ticks, SWAPS.index(cell.swap)
+        head["slow_node"] = self.pools.slow()
         workers = self.segment.rows("worker", cell.workers + 1)
         for number, row in enumerate(workers):
             row["random"] = workers_seed(self.seed, number)

@@ -36,6 +36,11 @@ class Pools:
         """Pool numbers of topology nodes."""
         return tuple(self.nodes.index(node) for node in nodes)
 
+    def slow(self) -> int:
+        """The pool of the first memory-only node, to which cold pages go; -1: there is none."""
+        slow = self.topology.memory_only_nodes()
+        return self.nodes.index(slow[0]) if slow else -1
+
     def pool_of_cpu(self, cpu: int) -> int:
         """The pool of a CPU's own node; -1 when that node has no memory."""
         node = next(c.node for c in self.topology.cpus if c.id == cpu)
@@ -115,11 +120,13 @@ def populate(segment: Segment, design_rows: dict[str, int], workers: int) -> Non
 
 
 def observed_pages(segment: Segment, table: str, first: int, count: int) -> dict[str, int]:
-    """Real node -> pages, of a sample of a table's pages that this process has touched."""
+    """Real node -> pages, of a sample of a table's pages, read first: workers made them."""
     if count < 1:
         return {}
     step = max(count // SAMPLED_PAGES, 1)
     addresses = [segment.address(table, first + i) for i in range(0, count, step)]
+    for address in addresses:
+        ctypes.c_byte.from_address(address).value  # noqa: B018  (a process sees what it has mapped)
     found: dict[str, int] = {}
     for node in memory.page_nodes(a // PAGE * PAGE for a in addresses):
         if node >= 0:

@@ -51,6 +51,7 @@ class Segment:
         head["nodes"] = sizes.nodes
         head["frames_per_node"] = self.frames_per_node
         head["huge_blocks"] = sizes.huge_blocks
+        head["slow_node"] = -1
         head["epoch"] = 1
         for name, (table, link, rows) in MM_SLABS.items():
             self._slab(SLABS.index(name), TABLES[table], link, 1, getattr(sizes, rows))

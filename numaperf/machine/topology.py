@@ -54,6 +54,10 @@ class Topology:
         """Ids of the nodes on which this process may place pages."""
         return tuple(node.id for node in self.nodes if node.has_memory)
 
+    def memory_only_nodes(self) -> tuple[int, ...]:
+        """Those of memory_nodes() without a CPU that this process may use."""
+        return tuple(id for id in self.memory_nodes() if not self.node(id).cpus)
+
     def distance(self, a: int, b: int) -> int:
         """The distance from node `a` to node `b`; 10 is local."""
         return self.node(a).distances[[node.id for node in self.nodes].index(b)]

@@ -102,10 +102,8 @@ def _migrate_locked(w, page, fresh):
 
 
 @njit(**J)
-def migrate_page(w, page, node):
-    """Move one page to a frame of `node`; NOT_MIGRATED, MIGRATED or NO_FRAME."""
-    if not isolate_page(w, page):
-        return NOT_MIGRATED
+def migrate_isolated(w, page, node):
+    """As migrate_page, of a page off its LRU, whose isolation reference is given away."""
     if not try_lock_page(w, page):
         put_back(w, page)
         return NOT_MIGRATED
@@ -123,6 +121,12 @@ def migrate_page(w, page, node):
     if fresh != 0:
         put_page(w, fresh)
     return NOT_MIGRATED if fresh != 0 else NO_FRAME
+
+
+@njit(**J)
+def migrate_page(w, page, node):
+    """Move one page to a frame of `node`; NOT_MIGRATED, MIGRATED or NO_FRAME."""
+    return migrate_isolated(w, page, node) if isolate_page(w, page) else NOT_MIGRATED
 
 
 @njit(**ENTRY)

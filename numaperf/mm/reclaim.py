@@ -59,7 +59,7 @@ def isolate(w, node):
 
 
 @njit(**J)
-def _young(w, page):
+def is_young(w, page):
     """folio_check_references: keep the page? A contended walk says yes."""
     me = worker_at(w, w.cpu)
     me.walk_referenced = 0
@@ -90,7 +90,7 @@ def unmap_to_swap_cache(w, page, age):
     compute(w, path.RECLAIM_PAGE)
     if load(w, p.at_mapcount) == 0 and load(w, p.at_flags) & CACHED == 0:
         return BUSY  # its processes dropped it; the last reference frees it
-    if age and _young(w, page):
+    if age and is_young(w, page):
         return KEPT
     if load(w, p.at_flags) & CACHED == 0 and not add_to_swap(w, page):
         worker_at(w, w.cpu).error = 0

@@ -195,6 +195,8 @@ WALK_SPECS = (
     ("tlb_targets", "int", "count", "workers that TLB flushes interrupted", "lower"),
     ("huge_faults", "int", "count", "faults that mapped a huge page", ""),
     ("huge_splits", "int", "count", "huge pages split, asked for or before a COW", ""),
+    ("demotions", "int", "count", "cold pages that reclaim moved to the memory-only node", ""),
+    ("promotions", "int", "count", "pages moved back from it on access", ""),
     ("objects", "json", "", "each kind of the design: peak objects, and bytes of one", ""),
     ("deferred_bytes", "int", "bytes", "bytes waiting for a grace period at the end", "lower"),
 )

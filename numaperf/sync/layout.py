@@ -60,15 +60,16 @@ COUNTERS = (
     *WALK_COUNTERS, "cow_rmap_locks", "copies_local", "copies_remote", "pte_rechecks",
     "grace_periods", "bad_reads", "swapped_out", "minor_swap_in", "stale_rows",
     "file_reads", "file_faults", "file_copies", "file_dropped", "tlb_flushes", "tlb_targets",
-    "huge_faults", "huge_splits",
+    "huge_faults", "huge_splits", "demotions", "promotions",
 )  # fmt: skip
 
 CPUMASK_WORDS = 4  # bits, one a worker: mm/tlb.py
 PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
 HEADER = record(
     (
-        "lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks",
-        "swap", "huge_blocks",
+        *("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks"),
+        *("swap", "huge_blocks"),
+        "slow_node",  # the pool of the memory-only node; -1: none
     ),
     (("parked", 8 * PARK_BUCKETS),),
     (("giant", 8),),

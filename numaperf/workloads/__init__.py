@@ -4,9 +4,9 @@ A file has literal constants for the planner: `NAME`; `OPERATION`, what it is na
 have done; `EVENTS`, other operations that must have happened; `COUNTED`, counters (COUNTERS of
 sync/layout.py) that must not be 0; `OPTIONS`, each with its words, the first the default, or with
 the default alone where it takes any whole number; `DEFAULTS` of axes;
-`MODES`, `FAMILIES` and `MIN_WORKERS` it can run with; `SHOWS`; `ROLES`, role to operation in the
-order of the roles' numbers, where workers differ. What it needs of each table it says to
-mm/sizing.py, which explains the words.
+`MODES`, `FAMILIES` and `MIN_WORKERS` it can run with; `MEMORY_ONLY`, memory-only nodes it needs;
+`SHOWS`; `ROLES`, role to operation in the order of the roles' numbers, where workers differ. What
+it needs of each table it says to mm/sizing.py, which explains the words.
 
 Then a marker class and three kernels:
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from plan_rooms import machine
 
+from numaperf import discover
 from numaperf.config import read
 from numaperf.errors import EnvironmentRefused, UsageError
 from numaperf.machine import memory
@@ -174,3 +175,21 @@ def test_single_takes_one_value_of_each_axis():
     assert len(build_plan(settings, machine()).cells) == 1
     with pytest.raises(UsageError, match="one value for workers, option purpose"):
         single(read(None, {"workload": "walk", "workers": "1,2"}, ["purpose=unmap,restore"], 2))
+
+
+def test_a_workload_that_needs_a_memory_only_node_is_refused_alone_and_skipped_beside(rooms):
+    text = (rooms / "workloads" / "cow_fault.py").read_text().replace("cow_fault", "tiering")
+    (rooms / "workloads" / "tiering.py").write_text(f"{text}MEMORY_ONLY = 1\n")
+    discover.variants.cache_clear()
+    two = machine(4, 2)
+    with pytest.raises(EnvironmentRefused, match="tiering needs 1 memory-only node.* on this mach"):
+        plan({"workload": "tiering"}, topology=two)
+    with pytest.raises(EnvironmentRefused, match="there are 0 of 2 emulated nodes"):
+        plan({"workload": "tiering", "emulate_nodes": "2"})
+    beside = plan({"workload": "tiering,walk"})
+    assert values(beside, "workload") == {"walk"}
+    assert {cell.workload for cell, why in beside.skipped if "memory-only" in why} == {"tiering"}
+    emulated = {"emulate_nodes": "2", "memory_only": "1"}
+    assert values(plan({"workload": "tiering", **emulated}), "memory_only") == {1}
+    slow = replace(two, nodes=(two.nodes[0], replace(two.nodes[1], cpus=())))
+    assert plan({"workload": "tiering"}, topology=slow).cells

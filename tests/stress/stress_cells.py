@@ -39,6 +39,9 @@ def stress_cell(workload: str, design: str, lock_model: str, **axes: object) -> 
     options = {name: str(words[0]) for name, words in facts["OPTIONS"].items()}
     named = {"workload": workload, "design": design, "lock_model": lock_model, "options": options}
     named["tree"] = TREES.get(workload, own.get("tree", "flat:8"))
+    if facts.get("MEMORY_ONLY"):
+        named["memory_only"] = int(facts["MEMORY_ONLY"])
+        named["emulate_nodes"] = 1 + named["memory_only"]
     named["lock"] = default_lock(variants("rmap")[design], lock_model)
     return Cell.from_dict({**PLAIN, **named, **axes})
 
@@ -76,5 +79,6 @@ SHOWN: dict[str, Callable[[Row], bool]] = {
     "van_riel": lambda row: row["useful"] == row["walks"] > 0,
     "file_cow": lambda row: 0 < row["file_copies"] <= row["cow_count"],
     "huge_split": lambda row: row["walks"] >= 513 * row["huge_splits"] > 0,
+    "tiering": lambda row: 0 < row["promotions"] == row["migrate_count"] and not row["swapped_out"],
     "swap_tree": lambda row: row["swapped_out"] > 0 and row["minor_swap_in"] > 0,
 }
