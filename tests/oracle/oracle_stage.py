@@ -175,7 +175,7 @@ class Stage:
         OPERATIONS["write"](self.w, child)
         OPERATIONS["unmap"](self.w, page)
         OPERATIONS["exit"](self.w, root)
-        OPERATIONS["split"](self.w, split_and_exit(self).a[0][1])
+        OPERATIONS["split"](self.w, split_and_bury(self).a[0][1])
         self.verdict()
 
     def round(self, scene: Scene, broken: bool) -> dict[str, Any]:
@@ -257,15 +257,15 @@ def two_exits(stage: Stage) -> Plot:
     return Plot(page, [["exit", child]], [["exit", root], ["bury"]])
 
 
-def split_and_exit(stage: Stage) -> Plot:
-    """A splits a huge page and has unmapped it; its child, which maps it too, exits."""
+def split_and_bury(stage: Stage) -> Plot:
+    """A splits a huge page that its child maps too, and has unmapped it, the root lock held."""
     root = process.first_mm(stage.w)
     process.mmap(stage.w, root, HUGE, BASE_PAGES)
     madvise.advise_huge(stage.w, root, HUGE)
     fault.fault(stage.w, root, HUGE, 1)
-    child = fork.fork(stage.w, root)
+    fork.fork(stage.w, root)
     head = int(stage.segment.rows("huge_pool", 1)["start"][0])
-    return Plot(head + 100, [["split", root]], [["exit", child]])
+    return Plot(head + 100, [["split", root]], [["bury"]])
 
 
 SCENES = {
@@ -282,7 +282,7 @@ SCENES = {
     ),
     "a frame freed twice": Scene(points.FREED_TWICE, points.AFTER_PUT, two_exits),
     "a base page of a split forgotten": Scene(
-        points.TAIL_FORGOTTEN, points.BEFORE_REMAP, split_and_exit
+        points.TAIL_FORGOTTEN, points.BEFORE_REMAP, split_and_bury
     ),
 }
 
