@@ -12,9 +12,11 @@ the same process.
 One flush: a COW fault that replaces a present PTE (ptep_clear_flush), a fork (flush_tlb_mm of the
 write-protected parent), an mprotect that took write access away, a munmap or MADV_DONTNEED that
 cleared a present PTE or a huge entry, and a page table that mremap moved present PTEs from.
-Reclaim and migration gather the CPUs of all mappers of a page and flush once a page (set_tlb_ubc_flush_pending, try_to_unmap_flush): before the
-write-out, as the pages are dirty, and before the copy. No flush: reuse in place, ageing
-(ptep_clear_flush_young on x86), and exit, whose other users are gone.
+Reclaim and migration gather the CPUs of all mappers (set_tlb_ubc_flush_pending): one flush a page
+that is written out, before that (try_to_unmap_flush_dirty), or migrated, before its copy; one for
+all clean page-cache pages of a batch of reclaim, at its end (try_to_unmap_flush). No flush: reuse
+in place, ageing (ptep_clear_flush_young on x86), a munmap of swap entries alone, and exit, whose
+other users are gone.
 
 Left out: what it costs the interrupted CPU, its TLB misses later, lazy TLB mode, the wait's growth
 with the number of targets. Of more than 256 workers those 256 apart share a bit of the mask, and
