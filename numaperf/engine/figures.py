@@ -11,6 +11,7 @@ from numaperf.sync.layout import (
     COUNTERS,
     LOCK_CLASSES,
     OPERATIONS,
+    SLAB_FRAME,
     SLABS,
     STAT_ACQUIRED,
     STAT_CONTENDED,
@@ -105,7 +106,10 @@ class Figures:
         return {name: int(self.workers[name].sum()) for name in COUNTERS}
 
     def memory(self, design: Any) -> dict[str, Any]:
-        """Objects and bytes at the kernel's sizes, now and at the peak, of every kind."""
+        """Objects and bytes at the kernel's sizes, now and at the peak, of every kind.
+
+        A peak is the most that worker 0 saw (workloads/window.py), of each kind by itself.
+        """
         deferred = self.segment.deferred()
         peaks = self.segment.rows("run", 1)["peak"][0]
         columns: dict[str, Any] = {}
@@ -123,11 +127,12 @@ class Figures:
             if kind in design.OBJECTS:
                 each[kind] = {"peak_objects": peak, "bytes_each": size}
         frames = sum(self.segment.live(i) for i, name in enumerate(SLABS) if name[:6] == "frame_")
-        columns |= _objects("frame", frames, frames, 4096)
+        most = max(int(peaks[SLAB_FRAME]), frames)
+        columns |= _objects("frame", frames, most, 4096)
         beside = getattr(design, "INLINE_BYTES", 0)  # that a design adds to every page frame
         if beside:
-            each["beside_frame"] = {"peak_objects": frames, "bytes_each": beside}
-            for name, value in _objects(OTHER, frames, frames, beside).items():
+            each["beside_frame"] = {"peak_objects": most, "bytes_each": beside}
+            for name, value in _objects(OTHER, frames, most, beside).items():
                 columns[name] += value
         return columns | {"deferred_bytes": waiting, "objects": json.dumps(each)}
 

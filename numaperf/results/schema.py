@@ -161,7 +161,7 @@ LOCK_STATS = (
 )
 KIND_STATS = (
     ("objects", "int", "count", "live {} objects at the end, without deferred ones", "lower"),
-    ("peak_objects", "int", "count", "most live {} objects at once", "lower"),
+    ("peak_objects", "int", "count", "most live {} objects seen, every 2 ms", "lower"),
     ("bytes", "int", "bytes", "bytes of {} objects at the end, at the kernel's sizes", "lower"),
     ("peak_bytes", "int", "bytes", "most bytes of {} objects, at the kernel's sizes", "lower"),
 )
