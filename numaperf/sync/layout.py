@@ -65,7 +65,13 @@ CPUMASK_WORDS = 4  # bits, one a worker: mm/tlb.py
 PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall into them
 HEADER = record(
     (
-        "lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks",
+        "lock_model",
+        "wait",
+        "workers",
+        "nodes",
+        "frames_per_node",
+        "variant",
+        "tlb_ticks",
         "huge_blocks",
     ),
     (("parked", 8 * PARK_BUCKETS),),
