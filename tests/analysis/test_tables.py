@@ -255,7 +255,7 @@ def test_markdown_has_one_line_a_cell_with_what_was_asked_for():
     ]
     assert lines[0][3:] == ["100k walk/s", "12.0us", "2024", "9.00", "88.9%", "0.99%", "passed"]
     assert lines[2][5:8] == ["864", "1.00", "0%"]
-    assert said == ["All 4 cells passed the oracle's check."]
+    assert said == ["All 4 cells passed their check."]
 
 
 def test_markdown_shows_axes_that_vary_and_failures_without_figures():
@@ -268,6 +268,9 @@ def test_markdown_shows_axes_that_vary_and_failures_without_figures():
     assert one[-1] == "passed, noisy" and two[-1] == "FAILED: page 3 / lost"
     assert two[4:10] == ["-"] * 6
     assert said == ["1 cell of 2 FAILED and has no figures."]
+    for row in rows[:6]:
+        row |= {"check": "failed", "check_reason": "page 3 | lost"}
+    assert lines_of(rows)[-1] == ["2 cells of 2 FAILED and have no figures."]
     assert markdown.table([]) == "no rows: nothing has run yet"
 
 
