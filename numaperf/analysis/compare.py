@@ -294,7 +294,7 @@ def _verdict(pair: Pair, corrected: float, tests: int, alpha: float, min_effect:
             word = LOSES
     elif ranks.smallest_p(pair.base.n, pair.other.n) * tests >= alpha:
         word = FEW
-    price = "" if word == FEW else costs.price(pair.memory.ratio, min_effect)
+    price = "" if word == FEW else costs.price(pair.memory, min_effect)
     return replace(pair, p_corrected=corrected, verdict=word, price=price)
 
 

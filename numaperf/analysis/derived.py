@@ -66,12 +66,12 @@ def _design_peak(row: Row) -> float | None:
 
 
 def _each(what: str, kind: str) -> tuple[str, str, str, Callable[[Row], float | None]]:
-    """The design's peak bytes over the most live rows of a kind."""
+    """The design's peak bytes over the most live rows of a kind, each at its own moment."""
 
     def read(row: Row) -> float | None:
         return _over(_design_peak(row), row.get(f"{kind}_peak_objects"))
 
-    meaning = f"most bytes of the design's objects for each {what}"
+    meaning = f"most bytes of the design's objects for each {what}, at the most of both"
     return f"design_bytes_per_{what}", "bytes", meaning, read
 
 

@@ -12,6 +12,7 @@ from numaperf.sync.layout import (
     COUNTERS,
     LOCK_CLASSES,
     OPERATIONS,
+    SLAB_FRAME,
     SLABS,
     STAT_ACQUIRED,
     STAT_CONTENDED,
@@ -108,7 +109,8 @@ class Figures:
     def memory(self, design: Any) -> dict[str, Any]:
         """Objects and bytes at the kernel's sizes, now and at the peak, of every kind.
 
-        The bytes of swap slots are those of swap space, wherever that is.
+        A peak is the most that worker 0 saw (workloads/window.py), of each kind by itself. The
+        bytes of swap slots are those of swap space, wherever that is.
         """
         slot = SLOT_BYTES[self.segment.rows("header", 1)["swap"][0]]
         common = COMMON_KINDS | {"swap_slot": ("swap_slot", slot)}
@@ -129,11 +131,12 @@ class Figures:
             if kind in design.OBJECTS:
                 each[kind] = {"peak_objects": peak, "bytes_each": size}
         frames = sum(self.segment.live(i) for i, name in enumerate(SLABS) if name[:6] == "frame_")
-        columns |= _objects("frame", frames, frames, 4096)
+        most = max(int(peaks[SLAB_FRAME]), frames)
+        columns |= _objects("frame", frames, most, 4096)
         beside = getattr(design, "INLINE_BYTES", 0)  # that a design adds to every page frame
         if beside:
-            each["beside_frame"] = {"peak_objects": frames, "bytes_each": beside}
-            for name, value in _objects(OTHER, frames, frames, beside).items():
+            each["beside_frame"] = {"peak_objects": most, "bytes_each": beside}
+            for name, value in _objects(OTHER, frames, most, beside).items():
                 columns[name] += value
         return columns | {"deferred_bytes": waiting, "objects": json.dumps(each)}
 

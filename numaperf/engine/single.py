@@ -28,14 +28,11 @@ from numaperf.mm import (
     visit,
     walk,
 )
-from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_owner
-from numaperf.mm.isolate import isolate_page
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.pages import drain_free_batch
 from numaperf.mm.sizing import BASE_PAGES, Sizes
 from numaperf.mm.tables import PTE_PRESENT, PTE_SHIFT
-from numaperf.mm.teardown import tear_down_dying
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import LOCK_CLASSES, SLAB_MM, SLABS, STAT_ACQUIRED, STAT_STRIDE
 from numaperf.sync.world import Measured, World
@@ -55,14 +52,8 @@ def owner_of(w, page):
 
 @njit(**ENTRY)
 def page_out(w, page, age):
-    """MADV_PAGEOUT of one page (mm/madvise.c): off its LRU, then reclaimed; what became of it."""
-    begin_operation(w)
-    did = reclaim.BUSY
-    if isolate_page(w, page):
-        did = reclaim.reclaim_page(w, page, age)
-    tear_down_dying(w)
-    end_operation(w)
-    return did
+    """MADV_PAGEOUT of one page (mm/madvise.c); what became of it."""
+    return reclaim.page_out(w, page, age)
 
 
 @njit(**ENTRY)

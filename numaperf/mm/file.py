@@ -8,7 +8,9 @@ moved. All of this is the memory manager's, and the same for every design.
 
 Simplified: i_mmap is a list, a child's VMA directly behind its parent's and others at its end,
 where the kernel has an interval tree in that order: a walk visits the same VMAs, and steps over the
-others one by one. Files are never truncated, written to or removed. Left out: shared mappings.
+others one by one. exit and munmap take i_mmap_rwsem once a VMA, where 6.10 and later take it once
+for neighbouring VMAs of one file (unlink_file_vma_batch_add). Files are never truncated, written to
+or removed. Left out: shared mappings.
 
 Lock order: mmap_lock, page lock, i_mmap_rwsem, the design's locks, PTL. i_mmap_rwsem is held for
 WRITE by mmap, fork, split, mremap, exit and munmap once a VMA and around a change of its range, for

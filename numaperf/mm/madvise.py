@@ -16,6 +16,7 @@ from numaperf.mm.mmap_lock import (
 )
 from numaperf.mm.tables import VMA_FILE, VMA_HUGE, vma_at
 from numaperf.mm.teardown import zap_vma
+from numaperf.mm.tlb import flush_tlb, switch_mm
 from numaperf.mm.vma_tree import find_vma
 from numaperf.sync.build import ENTRY
 from numaperf.sync.primitives import bit_or
@@ -28,6 +29,7 @@ def advise_huge(w, mm, number):
     Khugepaged is left out: what is mapped by small pages stays so.
     """
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = find_vma(w, mm, number)
     ok = vma != 0 and vma_at(w, vma).flags & VMA_FILE == 0
@@ -43,9 +45,11 @@ def advise_huge(w, mm, number):
 def dont_need(w, mm, number):
     """Drop the pages of the VMA of virtual page `number`; False: there is none."""
     begin_operation(w)
+    switch_mm(w, mm)
     vma = lock_vma_under_rcu(w, mm, number)
     if vma != 0:
-        zap_vma(w, mm, vma)
+        if zap_vma(w, mm, vma) > 0:
+            flush_tlb(w, mm)  # tlb_finish_mmu of zap_page_range_single
         vma_end_read(w, vma)
     end_operation(w)
     return vma != 0

@@ -8,6 +8,7 @@ from numaperf.mm.hooks import rmap_anon_pgoff
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import FIRST, VMA_FILE, vma_at
+from numaperf.mm.tlb import switch_mm
 from numaperf.mm.vma_tree import insert_vma
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import SLAB_VMA
@@ -20,6 +21,7 @@ def mmap_file(w, mm, file, start, pages, pgoff):
     The range must be free and lie inside the file. As with mmap, VMAs are not merged.
     """
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = slab_alloc(w, SLAB_VMA)
     if vma != 0:

@@ -24,7 +24,7 @@ def _unmap_locked(w, mm, start, end):
     if vma <= 0:
         return False
     if zap_vma(w, mm, vma) > 0:
-        flush_tlb(w, mm)  # tlb_finish_mmu; simplified: after the pages went, not before
+        flush_tlb(w, mm)  # tlb_finish_mmu; simplified: after the pages went; no table is freed
     return drop_vma(w, mm, vma)
 
 

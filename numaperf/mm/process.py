@@ -8,6 +8,7 @@ from numaperf.mm.hooks import rmap_new_mm
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
 from numaperf.mm.slab import slab_alloc
 from numaperf.mm.tables import vma_at
+from numaperf.mm.tlb import switch_mm
 from numaperf.mm.vma_tree import insert_vma
 from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import SLAB_VMA
@@ -29,6 +30,7 @@ def mmap(w, mm, start, pages):
     The range must be free, and VMAs are never merged: callers leave a gap.
     """
     begin_operation(w)
+    switch_mm(w, mm)
     mmap_write_lock(w, mm)
     vma = slab_alloc(w, SLAB_VMA)
     if vma != 0:

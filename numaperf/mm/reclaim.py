@@ -6,8 +6,13 @@ promotion"), swap slot and swap cache, unmap walk (blocking), write-out, and the
 cache if nobody came back for it meanwhile. A blocking unmap walk that ends with mappings left is
 counted: no sound design may do that. Page-cache pages take the same way, with their file's walk,
 and are dropped, as they are clean; the next fault reads them in again. Both kinds are on one list.
+
+TLB: pages that are written out are flushed before that, one by one (try_to_unmap_flush_dirty);
+clean ones together at the end of the batch (try_to_unmap_flush). Simplified: there a dropped page
+is free before its flush, where shrink_folio_list frees its batch after it.
 """
 
+import numpy as np
 from numba import njit
 
 from numaperf.mm import path
@@ -37,6 +42,7 @@ from numaperf.sync.primitives import cas, compute, load
 
 ISOLATE = 32  # SWAP_CLUSTER_MAX of include/linux/swap.h
 CACHED = PG_SWAPCACHE | PG_FILE  # unmapped, it would be found again
+ANY_AGE = np.int64(0)  # pages in use are taken too
 KEPT, UNMAPPED, FREED, BUSY, NO_SWAP = range(5)
 
 
@@ -73,7 +79,8 @@ def _unmap_all(w, page):
     """try_to_unmap: True when no mapping is left."""
     if load(w, page_at(w, page).at_mapcount) > 0:
         walk_locked(w, page, UNMAP)
-        flush_tlb_batch(w)  # try_to_unmap_flush_dirty: before it is written out
+        if load(w, page_at(w, page).at_flags) & PG_FILE == 0:
+            flush_tlb_batch(w)  # try_to_unmap_flush_dirty: before it is written out
     if load(w, page_at(w, page).at_mapcount) == 0:
         return True
     worker_at(w, w.cpu).missed_mapping += 1
@@ -154,20 +161,22 @@ def reclaim(w, node, age):
         if reclaim_page(w, peek(me.at_isolated + 8 * i), age) == FREED:
             freed += 1
         tear_down_dying(w)
+    flush_tlb_batch(w)
     end_operation(w)
     return freed if count > 0 else -1
 
 
 @njit(**J)
-def page_out(w, page):
-    """Write one page to swap whether it is in use or not (MADV_PAGEOUT); what became of it.
+def page_out(w, page, age):
+    """Reclaim one page, in use or not unless `age` (MADV_PAGEOUT); what became of it.
 
     BUSY: it is on no LRU list, perhaps because it waits in a worker's batch.
     """
-    if not isolate_page(w, page):
-        return BUSY
     begin_operation(w)
-    did = reclaim_page(w, page, 0)
+    did = BUSY
+    if isolate_page(w, page):
+        did = reclaim_page(w, page, age)
+        flush_tlb_batch(w)
     tear_down_dying(w)
     end_operation(w)
     return did
@@ -182,6 +191,7 @@ def unmap_page(w, page, age):
     did = BUSY
     if try_lock_page(w, page):
         did = unmap_to_swap_cache(w, page, age)
+        flush_tlb_batch(w)
         unlock_swap_page(w, page)
     tear_down_dying(w)
     put_page(w, page)

@@ -77,9 +77,10 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     swaps; in WORKER_TREES whether each worker keeps a whole tree alive besides its own process; in
     LINEAGE the option that says how many dead ancestors a worker's process may have; in REGIONS how
     many further regions of P pages each worker may have mapped in it at a time; in FILES that each
-    family has a file of V * P pages. A design file with MAPPINGS_A_ROW needs a row of design_0 for
-    each so many mappings, when every process maps every page. HUGE names the option that says
-    how many huge pages each worker maps at a time, and all processes of its tree with it.
+    family has a file of V * P pages (True) or of so many times P. A design file with MAPPINGS_A_ROW
+    needs a row of design_0 for each so many mappings, when every process maps every page. HUGE
+    names the option that says how many huge pages each worker maps at a time, and all processes of
+    its tree with it.
 
     Raises UsageError when such a file would be too large.
     """
@@ -90,9 +91,12 @@ def sizes_of(cell: Any, nodes: int = 1) -> Sizes:
     trees = cell.workers * tree if facts.get("WORKER_TREES") else 0
     processes = families * tree + trees + 3 * cell.workers
     one = cell.vmas * cell.pages
-    if facts.get("FILES") and one > FILE_PAGES:
+    parts = facts.get("FILES", 0)
+    file = (cell.vmas if parts is True else int(str(parts))) * cell.pages
+    if file > FILE_PAGES:
+        times = "vmas times pages" if parts is True else f"{parts} times pages"
         raise UsageError(
-            f"workload {cell.workload}: vmas times pages is {one}, and a file has at most "
+            f"workload {cell.workload}: {times} is {file}, and a file has at most "
             f"{FILE_PAGES} pages"
         )
     factors: Any = facts.get("PRIVATE_PAGES", ())

@@ -79,18 +79,25 @@ def _zap_some(w, mm, t, number, last, gathered):
 
 @njit(**J)
 def _release_gathered(w, gathered):
-    """Drop the references that the zapped PTEs held."""
+    """Drop the references that the zapped PTEs held; how many of those were present."""
+    present = 0
     for i in range(peek(gathered + 8 * GATHER)):
         value = peek(gathered + 8 * i)
         if value & PTE_PRESENT != 0:
             put_page(w, value >> PTE_SHIFT)
+            present += 1
         elif value & PTE_SWAP != 0:
             put_swap_entry(w, value >> PTE_SHIFT)
+    return present
 
 
 @njit(**J)
 def zap_vma(w, mm, vma):
-    """unmap_vmas for one VMA: every PTE cleared, every mapping dropped; how many."""
+    """unmap_vmas for one VMA: every PTE cleared, every mapping dropped.
+
+    Returns how many a TLB may hold: present PTEs and huge entries, which pass
+    tlb_remove_tlb_entry; zap_nonpresent_ptes does not.
+    """
     cleared = 0
     v = vma_at(w, vma)
     gathered = worker_at(w, w.cpu).at_gather
@@ -105,8 +112,7 @@ def zap_vma(w, mm, vma):
             number = last
         while number < last:
             number = _zap_some(w, mm, t, number, last, gathered)
-            cleared += peek(gathered + 8 * GATHER)
-            _release_gathered(w, gathered)
+            cleared += _release_gathered(w, gathered)
     return cleared
 
 

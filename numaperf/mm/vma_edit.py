@@ -13,6 +13,7 @@ from numaperf.mm.file import (
     file_resize_end,
     is_file_vma,
     link_file,
+    same_file,
     unlink_file,
 )
 from numaperf.mm.fork import copy_vma
@@ -106,10 +107,9 @@ def drop_vma(w, mm, vma):
 @njit(**J)
 def _same_place(w, vma, above):
     """Both anonymous, or the next part of the same file."""
-    if not is_file_vma(w, vma) or not is_file_vma(w, above):
-        return is_file_vma(w, vma) == is_file_vma(w, above)
     v, a = vma_at(w, vma), vma_at(w, above)
-    return v.file == a.file and a.file_pgoff - v.file_pgoff == a.start - v.start
+    onward = a.file_pgoff - v.file_pgoff == a.start - v.start
+    return same_file(w, vma, above) and (onward or not is_file_vma(w, vma))
 
 
 @njit(**J)

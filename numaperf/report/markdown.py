@@ -18,8 +18,9 @@ def table(rows: Iterable[Row]) -> str:
     """A line for each design, workload and number of workers, in that order, and a last sentence.
 
     Axes that a sweep varied besides have columns of their own. Figures are medians over the
-    invocations that count, so a cell whose check failed has none. ops/s names its operation; peak
-    bytes are those of the design's objects; a false promotion is a walk given up on a lock.
+    invocations that count, so a cell whose check failed has none (the oracle's; of a cell of the
+    kernel engine that of what it counted). ops/s names its operation; peak bytes are those of the
+    design's objects; a false promotion is a walk given up on a lock.
     """
     groups = sorted(group(rows), key=lambda one: [one.axes[axis] for axis in KEY])
     if not groups:
@@ -28,8 +29,9 @@ def table(rows: Iterable[Row]) -> str:
     lines = [_line((*axes, *HEADS)), _line("---" for _ in (*axes, *HEADS))]
     lines += [_line((*_axes(one, axes), *_figures(one))) for one in groups]
     failed = sum(bool(one.failed) for one in groups)
-    said = f"{plural(failed, 'cell')} of {len(groups)} FAILED and has no figures"
-    passed = f"All {plural(len(groups), 'cell')} passed the oracle's check."
+    have = "has" if failed == 1 else "have"
+    said = f"{plural(failed, 'cell')} of {len(groups)} FAILED and {have} no figures"
+    passed = f"All {plural(len(groups), 'cell')} passed their check."
     ran = all(one.counted for one in groups)
     return "\n".join([*lines, "", f"{said}." if failed else passed if ran else "Some did not run."])
 

@@ -1,5 +1,6 @@
 """What a comparison comes to, in one plain sentence for each workload and candidate."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -72,9 +73,20 @@ def _size(pairs: Sequence[Pair]) -> str:
     elif ratios:
         spread = f"{times(min(ratios))} to {times(max(ratios))}"
         text = f"{times(statistics.median(ratios))} at the median ({spread})"
-    memory = [pair.memory.ratio for pair in pairs if pair.memory.ratio is not None]
-    word = "paying" if any(pair.price.startswith("pays") for pair in pairs) else "with"
-    return text + (f" {word} {times(statistics.median(memory))} the peak memory" if memory else "")
+    return text + _memory([pair for pair in pairs if pair.memory.ratio is not None])
+
+
+def _memory(pairs: Sequence[Pair]) -> str:
+    """The median ratio of peak memory; "paying" where it is a price, as more than half pay."""
+    if not pairs:
+        return ""
+    ratio = statistics.median(pair.memory.ratio or 0.0 for pair in pairs)
+    paying = 2 * sum(pair.price.startswith("pays") for pair in pairs) > len(pairs)
+    word = "paying" if paying else "with"
+    if math.isfinite(ratio):
+        return f" {word} {times(ratio)} the peak memory"
+    most = statistics.median(pair.memory.other or 0.0 for pair in pairs)
+    return f" {word} {most:.0f} bytes at the peak where the baseline has none"
 
 
 def _why(decided: Sequence[Pair]) -> str:

@@ -86,7 +86,12 @@ IDENTITY: tuple[Spec, ...] = (
     ("status_reason", "text", "", "why the status is not ok"),
     ("verdict", "text", "", "stable, noisy or invalid: how far the numbers can be trusted"),
     ("verdict_reason", "text", "", "why the verdict is not stable"),
-    ("check", "text", "", "passed, failed or not run: the oracle's scan after the window"),
+    (
+        "check",
+        "text",
+        "",
+        "passed, failed or not run: the oracle's scan (kernel engine: its own)",
+    ),
     ("check_reason", "text", "", "what the oracle found"),
     ("checksum", "text", "", "checksum of the work done, 64 bit in hex"),
 )
@@ -162,20 +167,22 @@ LOCK_STATS = (
 )
 KIND_STATS = (
     ("objects", "int", "count", "live {} objects at the end, without deferred ones", "lower"),
-    ("peak_objects", "int", "count", "most live {} objects at once", "lower"),
+    ("peak_objects", "int", "count", "most live {} objects seen, every 2 ms", "lower"),
     ("bytes", "int", "bytes", "bytes of {} objects at the end, at the kernel's sizes", "lower"),
     ("peak_bytes", "int", "bytes", "most bytes of {} objects, at the kernel's sizes", "lower"),
 )
 
+#: Those are the walks for page-cache pages, which are the same in every design.
+ALSO = "; walks over i_mmap included"
 WALK_SPECS = (
-    ("walks", "int", "count", "rmap walks, without those that gave up on a lock", ""),
-    ("visits", "int", "count", "VMAs or mms looked into by walks", "lower"),
-    ("useful", "int", "count", "visits that found a mapping of the page", ""),
-    ("wasted_ptl", "int", "count", "visits that met another page's PTE under the PTL", "lower"),
-    ("wasted_empty", "int", "count", "visits that met an empty PTE", "lower"),
-    ("wasted_no_table", "int", "count", "visits that met no page table", "lower"),
+    ("walks", "int", "count", f"rmap walks, without those that gave up on a lock{ALSO}", ""),
+    ("visits", "int", "count", f"VMAs or mms looked into by walks{ALSO}", "lower"),
+    ("useful", "int", "count", f"visits that found a mapping of the page{ALSO}", ""),
+    ("wasted_ptl", "int", "count", f"visits: another page's PTE, under the PTL{ALSO}", "lower"),
+    ("wasted_empty", "int", "count", f"visits that met an empty PTE{ALSO}", "lower"),
+    ("wasted_no_table", "int", "count", f"visits that met no page table{ALSO}", "lower"),
     ("wasted_no_vma", "int", "count", "visits to an address space without that VMA", "lower"),
-    ("trylock_failures", "int", "count", "walks given up on a lock: false promotions", "lower"),
+    ("trylock_failures", "int", "count", f"walks given up, false promotions{ALSO}", "lower"),
     ("missed_mapping", "int", "count", "unmap walks that left a mapping: must be 0", "lower"),
     ("walk_retries", "int", "count", "walks begun again after a re-check", "lower"),
     ("cow_rmap_locks", "int", "count", "rmap locks COW faults took: 0 but under giant", "lower"),

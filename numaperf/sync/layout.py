@@ -68,7 +68,8 @@ PARK_BUCKETS = 64  # lines that count the sleepers at the addresses that fall in
 HEADER = record(
     (
         *("lock_model", "wait", "workers", "nodes", "frames_per_node", "variant", "tlb_ticks"),
-        *("swap", "huge_blocks"),
+        "swap",
+        "huge_blocks",
         "slow_node",  # the pool of the memory-only node; -1: none
     ),
     (("parked", 8 * PARK_BUCKETS),),

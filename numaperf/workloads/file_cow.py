@@ -10,6 +10,10 @@ worker's process has copies of its own of `writes` pages. Its turn: fork a child
 `reads` pages and writes `writes` at random, and exits; reclaim a batch, which meets page-cache
 pages (dropped) and copies (swapped); read `reads` pages again. Events besides the copies: faults
 that map a page of the page cache, copies of such pages, and such pages dropped.
+
+The columns of walks (walks, visits, useful, wasted_*, trylock_failures) count both kinds: those for
+copies, by the design, and those for page-cache pages, over i_mmap, which are most of them until
+much is written. So visits a walk differ less between designs here than their own walks do.
 """
 
 from typing import NamedTuple

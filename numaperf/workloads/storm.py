@@ -43,7 +43,7 @@ OPTIONS = {}
 DEFAULTS = {"tree": "binary:3", "vmas": 2, "pages": 24}
 PRIVATE_SETS = "process"
 SWAPS = True
-FILES = True
+FILES = 2
 REGIONS = 6  # the file in its page cache, and copied by a process, its child and its grandchild
 MIN_WORKERS = 1
 SHOWS = "nothing: all operations on one family at once, for the oracle"
@@ -63,7 +63,7 @@ MARKER = Storm
 @njit(**J)
 def build(w, k):
     """Families with their trees, all pages shared, and the file."""
-    return build_families(w, True) and new_file(w, 2 * run_at(w, 0).pages) == LIBRARY
+    return build_families(w, True) and new_file(w, FILES * run_at(w, 0).pages) == LIBRARY
 
 
 @njit(**J)

@@ -16,7 +16,7 @@ PROCESS_MODE, THREAD_MODE = numbered(2)
 FAMILIES = ("one", "separate")
 ONE, SEPARATE = numbered(2)
 OPTION_WORDS = 8
-PEAK_WORDS = 32
+PEAK_WORDS = 32  # one a kind of object, the last for the page frames of all nodes
 
 RUN = record(
     ("vmas", "pages", "background", "mode", "families", "position", "tree", "size"),

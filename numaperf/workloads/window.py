@@ -75,16 +75,24 @@ def _choose_sampling(w):
 
 
 @njit(**J)
+def _note_peak(w, first, last):
+    """The most live rows seen of slabs `first` to `last` - 1 together, at word `first`."""
+    live = 0
+    for cpu in range(header_at(w, 0).workers + 1):
+        for k in range(first, last):
+            live += load(w, worker_at(w, cpu).at_slab + 32 * k + LIVE)
+    if live > peek(run_at(w, 0).at_peak + 8 * first):
+        poke(run_at(w, 0).at_peak + 8 * first, live)
+
+
+@njit(**J)
 def _sample_peaks(w, at):
-    """Worker 0: note the largest number of live rows seen of each object kind."""
+    """Worker 0: the most live rows seen of each kind; page frames of all nodes are one."""
     run = run_at(w, 0)
     run.sample_at = at + SAMPLE_EVERY_US * run.ticks_per_us
     for k in range(SLAB_FRAME):
-        live = 0
-        for cpu in range(header_at(w, 0).workers + 1):
-            live += load(w, worker_at(w, cpu).at_slab + 32 * k + LIVE)
-        if live > peek(run.at_peak + 8 * k):
-            poke(run.at_peak + 8 * k, live)
+        _note_peak(w, k, k + 1)
+    _note_peak(w, SLAB_FRAME, SLAB_FRAME + header_at(w, 0).nodes)
 
 
 @njit(**J)

@@ -149,6 +149,8 @@ def test_time_and_memory_stand_side_by_side_with_reasons_and_caveat():
         (1.4e5, 2024 * 1.06, "wins, pays 1.06x memory"),
         (1.4e5, 2024 * 1.04, "wins"),
         (1.4e5, 2024 * 0.96, "wins"),
+        (1.4e5, 2024 * 0.952, "wins"),
+        (1.4e5, 2024 * 0.949, "wins, saves 5.14 % memory"),
         (1.4e5, 2024 * 0.5, "wins, saves 50 % memory"),
         (0.7e5, 2024 * 0.5, "loses, saves 50 % memory"),
         (0.7e5, 2024 * 3, "loses, pays 3x memory"),
@@ -171,8 +173,19 @@ def test_too_few_invocations_name_no_price_and_memory_from_nothing_is_paid():
     rows = duel(lean={"anon_vma_peak_bytes": 0, "anon_vma_chain_peak_bytes": 0})
     assert only(compare(rows, "design")).outcome == "wins, saves 100 % memory"
     turned = compare(rows, "design", baseline="cow_context")
-    assert only(turned).outcome == "loses, pays all the memory"
+    assert only(turned).outcome == "loses, pays 2024 bytes where the baseline has none"
     assert json.loads(json.dumps(turned.to_dict(), allow_nan=False))
+
+
+@pytest.mark.parametrize(
+    ("highest", "word"), [(3000, "wins, pays 2x memory"), (4048, "wins"), (5000, "wins")]
+)
+def test_memory_is_paid_only_where_the_ranges_of_the_invocations_are_disjoint(highest, word):
+    rows = duel(lean=LEAN | {"cow_context_peak_bytes": 4048})
+    rows[2] |= {"anon_vma_peak_bytes": highest, "anon_vma_chain_peak_bytes": 0}
+    pair = only(compare(rows, "design"))
+    assert pair.memory.ratio == 2 and pair.memory.apart is (highest < 4048)
+    assert pair.outcome == word
 
 
 def test_bytes_for_each_process_vma_and_page_and_latency_of_both_sides():

@@ -214,6 +214,24 @@ def test_the_sentence_of_a_winner_that_spends_memory_says_so():
            for row in rows]  # fmt: skip
     assert "paying 2.00x the peak memory" in sentence(fat)
     assert "paying" not in sentence(rows)
+    none = [row | {"anon_vma_peak_bytes": 0, "anon_vma_chain_peak_bytes": 0} for row in fat]
+    assert "paying 4048 bytes at the peak where the baseline has none" in sentence(none)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "said"), [
+        ((4048, 2024, 2024), "with 1.00x the peak memory"),
+        ((4048, 4048, 2024), "paying 2.00x the peak memory"),
+        ((4048, 2024), "with 1.50x the peak memory"),
+    ],
+)  # fmt: skip
+def test_the_sentence_says_paying_of_the_median_it_shows(peaks, said):
+    rows = []
+    for vmas, peak in enumerate(peaks, 1):
+        some = rows_of({"anon_vma": 1e5, "cow_context": 1.4e5}, vmas=vmas)
+        rows += [row | {"cow_context_peak_bytes": peak} if row["design"] == "cow_context" else row
+                 for row in some]  # fmt: skip
+    assert said in sentence(rows)
 
 
 def lines_of(rows) -> list[list[str]]:
@@ -237,7 +255,7 @@ def test_markdown_has_one_line_a_cell_with_what_was_asked_for():
     ]
     assert lines[0][3:] == ["100k walk/s", "12.0us", "2024", "9.00", "88.9%", "0.99%", "passed"]
     assert lines[2][5:8] == ["864", "1.00", "0%"]
-    assert said == ["All 4 cells passed the oracle's check."]
+    assert said == ["All 4 cells passed their check."]
 
 
 def test_markdown_shows_axes_that_vary_and_failures_without_figures():
@@ -250,6 +268,9 @@ def test_markdown_shows_axes_that_vary_and_failures_without_figures():
     assert one[-1] == "passed, noisy" and two[-1] == "FAILED: page 3 / lost"
     assert two[4:10] == ["-"] * 6
     assert said == ["1 cell of 2 FAILED and has no figures."]
+    for row in rows[:6]:
+        row |= {"check": "failed", "check_reason": "page 3 | lost"}
+    assert lines_of(rows)[-1] == ["2 cells of 2 FAILED and have no figures."]
     assert markdown.table([]) == "no rows: nothing has run yet"
 
 

@@ -8,9 +8,12 @@ import random
 
 import pytest
 
+from numaperf.errors import UsageError
 from numaperf.mm.fault import COPIED, NO_ACCESS, NO_FAULT, NO_VMA, REUSED, SWAPPED_IN, TOUCHED
 from numaperf.mm.reclaim import FREED, KEPT
+from numaperf.mm.sizing import FILE_PAGES, sizes_of
 from numaperf.mm.tables import BIRTH_WORD
+from numaperf.plan import Cell
 
 DESIGNS = ("anon_vma", "cow_context", "single_anon_vma")
 START, APART, V, P = 4096, 1024, 3, 6
@@ -217,3 +220,26 @@ def test_every_design_shows_the_same_memory(single, seed):
         assert one.counter("file_dropped") > 0 and one.counter("file_copies") > 10
         shown.append(seen)
     assert shown[0] == shown[1] == shown[2]
+
+
+@pytest.mark.parametrize(
+    ("workload", "vmas", "pages", "said"),
+    [
+        ("storm", 4, FILE_PAGES // 2, ""),  # its file: 2 x pages, whatever its VMAs
+        ("storm", 1, FILE_PAGES, "2 times pages is 65536, and a file has at most 32768 pages"),
+        ("file_cow", 2, FILE_PAGES // 2, ""),
+        ("file_cow", 4, FILE_PAGES // 2, "vmas times pages is 65536"),
+    ],
+)
+def test_a_file_that_would_be_too_large_is_refused_by_the_size_it_is_made_with(
+    workload, vmas, pages, said
+):
+    cell = Cell(
+        workload, "anon_vma", "as-proposed", "rwsem", "yield", "pack", "process", 1, "flat:1",
+        vmas, pages, 0, "first", "one", options=(("reads", "16"), ("writes", "4")),
+    )  # fmt: skip
+    if not said:
+        assert sizes_of(cell).files == 2
+        return
+    with pytest.raises(UsageError, match=said):
+        sizes_of(cell)

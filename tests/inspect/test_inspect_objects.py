@@ -9,14 +9,16 @@ import json
 import inspect_stories as stories
 import pytest
 from inspect_stories import DESIGNS, MODELS, objects
+from numba import njit
 
 from numaperf.discover import variants
 from numaperf.engine.figures import Figures
 from numaperf.engine.segment import Segment
-from numaperf.engine.single import SMALL
+from numaperf.engine.single import SMALL, Single
 from numaperf.report import closed_forms
+from numaperf.sync.build import ENTRY
 from numaperf.sync.layout import SLAB_FRAME
-from numaperf.workloads import tables as _run_table  # noqa: F401  (declares the run's row)
+from numaperf.workloads.window import _sample_peaks
 
 CHAIN = [(1, 2, 3), (2, 3, 6), (3, 4, 10), (4, 5, 15), (8, 9, 45), (16, 17, 153), (32, 33, 561)]
 FLAT = [(1, 2, 3), (2, 3, 5), (4, 5, 9), (8, 9, 17), (16, 17, 33), (64, 65, 129), (256, 257, 513)]
@@ -164,3 +166,26 @@ def test_what_a_design_adds_to_every_page_frame_is_counted_as_its_memory():
     assert (row["frame_objects"], row["design_other_peak_objects"]) == (10, 10)
     assert row["design_other_bytes"] == row["design_other_peak_bytes"] == 10 * 64
     assert json.loads(row["objects"])["beside_frame"] == {"peak_objects": 10, "bytes_each": 64}
+
+
+@njit(**ENTRY)
+def sample(w):
+    _sample_peaks(w, 0)
+
+
+def test_the_peak_of_page_frames_is_sampled_over_all_nodes_like_that_of_other_objects():
+    design = variants("rmap")["page_context"].load()
+    with Single("anon_vma") as single:
+        segment = single.segment
+        segment.rows("header", 1)["nodes"][0] = 2
+        slabs = segment.rows("worker", 2)["slab"]
+        for live in ((4, 5, 6), (7, 8, 9), (1, 2, 3)):
+            # the frames of two nodes, and those that the coordinator has taken
+            slabs[0, 4 * SLAB_FRAME + 2], slabs[0, 4 * SLAB_FRAME + 6] = live[:2]
+            slabs[1, 4 * SLAB_FRAME + 2] = live[2]
+            sample(single.w)
+        row = Figures(segment, 1.0).memory(design)
+    assert (row["frame_objects"], row["frame_peak_objects"]) == (6, 24)
+    assert row["frame_peak_bytes"] == 24 * 4096
+    assert (row["design_other_bytes"], row["design_other_peak_bytes"]) == (6 * 64, 24 * 64)
+    assert json.loads(row["objects"])["beside_frame"] == {"peak_objects": 24, "bytes_each": 64}

@@ -1,8 +1,10 @@
 """TLB flushes: which operation flushes, how often, and whom it interrupts."""
 
+import numpy as np
 import pytest
 
 from numaperf.engine.single import Single
+from numaperf.sync.layout import CPUMASK_WORDS
 
 START, PAGES = 1 << 20, 8
 
@@ -53,10 +55,67 @@ def test_reclaim_and_migration_flush_once_a_page_whoever_maps_it(single):
     assert single.page(child, START) == 0
 
 
+def test_what_no_tlb_holds_is_unmapped_without_a_flush(single):
+    root, _ = family(single)
+    for i in range(PAGES):
+        single.page_out(single.page(root, START + i))
+    assert flushes(single, lambda: single.unmap(root, START)) == 0  # swap entries only
+    single.mmap(root, START, PAGES)
+    single.write(root, START)
+    assert flushes(single, lambda: single.dont_need(root, START)) == 1
+    assert flushes(single, lambda: single.dont_need(root, START)) == 0
+
+
+def test_clean_pages_of_a_batch_share_one_flush_and_written_ones_have_one_each(single):
+    root, file = single.new_mm(), single.new_file(PAGES)
+    single.mmap_file(root, file, START, PAGES)
+    for i in range(PAGES):
+        single.read(root, START + i)
+    assert flushes(single, lambda: single.reclaim(age=False)) == 1
+    assert single.counter("file_dropped") == PAGES
+    single.read(root, START)
+    assert flushes(single, lambda: single.page_out(single.page(root, START))) == 1
+    for i in range(PAGES):
+        single.write(root, START + i)  # copies; the page cache has the pages again, unmapped
+    assert flushes(single, lambda: single.reclaim(age=False)) == PAGES
+    assert single.counter("swapped_out") == PAGES
+
+
+def test_a_system_call_too_says_whom_the_worker_runs(single):
+    one, other = single.new_mm(), single.new_mm()
+    for mm, call in (
+        (one, lambda: single.mmap(one, START, PAGES)),
+        (other, lambda: single.mmap_file(other, single.new_file(PAGES), START, PAGES)),
+        (one, lambda: single.advise_huge(one, START)),
+        (other, lambda: single.dont_need(other, START)),
+    ):
+        call()
+        assert single.worker["loaded"] == single.serial(mm)
+
+
 def load(single, cpu: int, mm: int) -> None:
     """As if worker `cpu` had last acted for `mm`."""
     single.segment.rows("worker", cpu + 1)["loaded"][cpu] = single.serial(mm)
-    single.segment.rows("mm", mm + 1)["cpumask"][mm][cpu // 64] |= 1 << cpu % 64
+    mask = single.segment.rows("mm", mm + 1)["cpumask"][mm].view("uint64")
+    mask[cpu // 64 % CPUMASK_WORDS] |= np.uint64(1 << cpu % 64)
+
+
+def test_every_bit_of_the_mask_is_looked_at_and_workers_256_apart_share_one(single):
+    root, _ = family(single)
+    single.segment.rows("header", 1)["workers"][0] = 256
+    for cpu in (63, 64, 255):
+        load(single, cpu, root)
+    single.write(root, START)
+    assert single.counter("tlb_targets") == 3
+    single.segment.rows("header", 1)["workers"][0] = 300
+    single.write(root, START + 1)
+    assert single.counter("tlb_targets") == 6
+    load(single, 256, root)  # the bit of worker 0, which is the one that flushes
+    load(single, 63 + 256, root)  # there is no such worker
+    load(single, 64 + 256 - 26, root)
+    single.write(root, START + 2)
+    assert single.counter("tlb_targets") == 11
+    single.segment.rows("header", 1)["workers"][0] = 1
 
 
 def test_only_workers_that_run_the_address_space_are_interrupted(single):

@@ -27,7 +27,7 @@ from numaperf.mm.fault import fault
 from numaperf.mm.fork import fork
 from numaperf.mm.lru_batch import drain_lru_batch
 from numaperf.mm.pages import drain_free_batch
-from numaperf.mm.reclaim import page_out
+from numaperf.mm.reclaim import ANY_AGE, page_out
 from numaperf.mm.slab import drain_limbo
 from numaperf.mm.teardown import exit_mm, tear_down_dying
 from numaperf.sync.atoms import ticks
@@ -64,7 +64,7 @@ def walk_until(w, mm, start, pages, deadline):
         for number in range(start, start + pages):
             page = present_page(w, mm, number)
             if page != 0:
-                page_out(w, page)
+                page_out(w, page, ANY_AGE)
         drain_free_batch(w)
         for number in range(start, start + pages):
             fault(w, mm, number, WRITE)
