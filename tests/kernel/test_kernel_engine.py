@@ -11,9 +11,13 @@ import psutil
 import pytest
 
 from numaperf import cli
+from numaperf.engine import kernels
 from numaperf.engine.kernel import invocation
 from numaperf.engine.kernel.engine import KernelEngine
+from numaperf.engine.kernel.invocation import Invocation
 from numaperf.feasible import running_kernel
+from numaperf.machine import topology
+from numaperf.machine.placements import place
 from numaperf.results import schema
 
 from kernel_cells import Crashing, Leaky, plan_of, variant  # isort: skip  (after the engine)
@@ -33,6 +37,22 @@ def rows():
         found = [engine.run(cell, 0, 0, 11) for cell in plan.cells]
         engine.close()
         return found
+
+    return run
+
+
+@pytest.fixture
+def invoked():
+    """Run the first cell of a plan; (columns, own rows: workers, coordinator, processes)."""
+
+    def run(plan):
+        cell = plan.cells[0]
+        placement = place(cell.placement, topology.read(), cell.workers)
+        one = Invocation(cell, placement, 11, kernels.Clock())
+        try:
+            return one.columns(), one._own(one._rows()).copy()
+        finally:
+            one.close()
 
     return run
 
@@ -73,6 +93,11 @@ def test_every_real_workload_does_what_it_is_named_after(rows, name):
     (row,) = rows(plan_of([name], tree="flat:2", pages=(32,), vmas=(3,)))
     assert (row["status"], row["check"], row["status_reason"]) == ("ok", "passed", "")
     assert row[f"{row['operation']}_count"] > 0
+
+
+def test_the_root_sleeps_between_two_looks_at_its_workers(invoked):
+    own = invoked(plan_of(["fork_exit"], tree="flat:1", workers=(1,)))[1][1]
+    assert (own["seconds"], own["nanoseconds"]) == (0, invocation.NAP_NS)  # each nap is as long
 
 
 def test_a_write_that_leaks_fails_the_check(rows, monkeypatch):

@@ -121,11 +121,11 @@ def _live(w, k, first, workers):
         raw.leave(OUT)
     if node != 0 and started == 0:
         while True:  # until the root is gone
-            raw.nap(0)
+            raw.sleep_for_good()
     if not _await_end(w, w.cpu + node, w.cpu, workers):
         raw.leave(BAD)
     while node != 0:
-        raw.nap(0)
+        raw.sleep_for_good()
     for i in range(family_pages(w)):  # the root's pages, which no worker may have changed
         look(w, i, 0)
     raw.leave(0)
