@@ -41,6 +41,19 @@ def _map_all(w):
 
 
 @njit(**J)
+def _map_near(w, first):
+    """Map all on the CPU of the family's first worker, whose node the pages then lie on."""
+    mine, cpu = own_at(w, w.cpu).at_mask, 0
+    while worker_at(w, cpu).family != first:
+        cpu += 1
+    raw.pinned(mine, 8 * MASK_WORDS)
+    raw.pin(own_at(w, cpu).at_mask, 8 * MASK_WORDS)
+    done = _map_all(w)
+    raw.pin(mine, 8 * MASK_WORDS)
+    return done
+
+
+@njit(**J)
 def _note_usage(at):
     raw.usage(raw.SELF, at)
     raw.usage(raw.CHILDREN, at + 8 * RUSAGE_WORDS)
@@ -60,6 +73,7 @@ def _work(w, k):
     """A worker's whole life; does not return."""
     own = own_at(w, w.cpu)
     raw.pin(own.at_mask, 8 * MASK_WORDS)
+    raw.pinned(own.at_mask, 8 * MASK_WORDS)  # what the coordinator then checks
     _strip(w)
     ok = window.work(w, k, window.WARMUP)
     _note_usage(own.at_before)
@@ -112,7 +126,7 @@ def _await_end(w, mine, family, workers):
 @njit(**J)
 def _live(w, k, first, workers):
     """The family's root, and by and by all its processes; does not return."""
-    if not _map_all(w):
+    if not _map_near(w, first):
         raw.leave(OUT)
     node = grow(w, first) if worker_at(w, w.cpu).role != 0 else 0
     started = _start_workers(w, k, first, node) if node >= 0 else node

@@ -104,8 +104,13 @@ def usage(who, address):
 
 @njit(**J)
 def pin(mask, length):
-    """Pin to the CPUs of a mask of so many bytes, which is then read back into its place."""
+    """Pin to the CPUs of the mask of so many bytes at an address."""
     bare_call(SETAFFINITY, 0, length, mask, 0, 0, 0)
+
+
+@njit(**J)
+def pinned(mask, length):
+    """Read the mask of the CPUs that this process may have into so many bytes at an address."""
     bare_call(GETAFFINITY, 0, length, mask, 0, 0, 0)
 
 
