@@ -65,7 +65,8 @@ register(Leaky, enter_kernel=nothing_to_enter, turn_kernel=_leaky_turn)
 register(Crashing, enter_kernel=nothing_to_enter, turn_kernel=_crashing_turn)
 
 
-def variant(marker):
-    """A file of engine/kernel/workloads with this marker, as discover finds it."""
-    module = SimpleNamespace(MARKER=marker, TREE=False, AT_POSITION=False)
+def variant(marker, tree=False):
+    """A file of engine/kernel/workloads with this marker, as discover finds it; `tree`: its
+    workers hang below the tree's process at the mapper's position."""
+    module = SimpleNamespace(MARKER=marker, TREE=tree, AT_POSITION=tree)
     return SimpleNamespace(load=lambda: module)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from numaperf.engine import kernels
 from numaperf.engine.kernel import invocation
 from numaperf.engine.kernel.engine import KernelEngine
 from numaperf.engine.kernel.invocation import Invocation
+from numaperf.engine.kernel.workloads import family
 from numaperf.feasible import running_kernel
 from numaperf.machine import topology
 from numaperf.machine.placements import place
@@ -49,6 +51,7 @@ def invoked():
         cell = plan.cells[0]
         placement = place(cell.placement, topology.read(), cell.workers)
         one = Invocation(cell, placement, 11, kernels.Clock())
+        family.load(invocation.world(0, 0), one.real.MARKER())
         try:
             return one.columns(), one._own(one._rows()).copy()
         finally:
@@ -114,6 +117,40 @@ def test_a_child_that_crashes_ends_the_invocation_with_its_signal(rows, monkeypa
     (row,) = rows(plan_of(["fork_exit"], tree="flat:1"))
     assert (row["status"], row["check"], row["verdict"]) == ("died", "not run", "invalid")
     assert "SIGSEGV" in row["status_reason"]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """An invocation counts as hung soon."""
+    monkeypatch.setattr(invocation, "PATIENCE_S", 5.0)
+
+
+def test_a_worker_that_crashes_deep_in_a_tree_ends_the_invocation(invoked, impatient, monkeypatch):
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing, True)})
+    columns, _ = invoked(plan_of(["fork_exit"], tree="chain:3", position=("last",), workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "SIGSEGV" in columns["status_reason"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to have a user of its own")
+@pytest.mark.parametrize(
+    ("workload", "allowed"),
+    [("cow_fault", 5), ("fork_exit", 4)],  # the keeper's threads, root, worker, one of the tree
+)
+def test_a_fork_that_fails_deep_in_a_tree_ends_the_invocation(
+    invoked, impatient, monkeypatch, workload, allowed
+):
+    keep = Invocation._keep
+
+    def limited(self, number):
+        os.setresuid(54321, 54321, 54321)
+        resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
+        return keep(self, number)
+
+    monkeypatch.setattr(Invocation, "_keep", limited)
+    columns, _ = invoked(plan_of([workload], tree="chain:4", position=("last",), workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "Resource temporarily unavailable" in columns["status_reason"]
 
 
 def test_copies_that_getrusage_did_not_see_fail_the_check(rows, monkeypatch):

@@ -70,6 +70,8 @@ def turn(w, k):
     writer = pick(w, tree_nodes(w))
     before, mark = own.mark, next_mark(w)
     node = grow(w, worker_at(w, w.cpu).tree)
+    if node < 0:
+        return False
     if node > 0:
         _descend(w, node, writer, before, mark)
     if writer == 0:

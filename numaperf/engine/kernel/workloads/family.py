@@ -103,24 +103,39 @@ def _start_workers(w, k, first, node):
 
 
 @njit(**J)
-def _await_end(w, mine, family, workers):
-    """See this process's children end, until `workers` of the family have; False: one did badly.
+def _note_end(w, status):
+    """A child of a process of the tree has ended: a worker that is done, or the family fails."""
+    root = own_at(w, w.cpu)
+    if status == 0:
+        fetch_add(root.at_finished, 1)
+    elif root.failed == 0:
+        root.failed = status
 
-    mine, family: rows of this process and of the family's root.
+
+@njit(**J)
+def _await_end(w, workers):
+    """The root sees its children end, until `workers` of the family have; False: something failed.
+
+    Nobody but the root need look: its end is the end of all below it.
     """
-    own = own_at(w, mine)
+    root = own_at(w, w.cpu)
     pause = own_at(w, header_at(w, 0).workers).at_seconds
-    finished = own_at(w, family).at_finished
-    while load_acquire(finished) < workers:
-        pid = raw.wait_for(-1, own.at_status, raw.WNOHANG)
-        if pid > 0:
-            if own.status & 0xFFFFFFFF != 0:
-                own_at(w, family).failed = own.status
-                return False
-            fetch_add(finished, 1)
+    while load_acquire(root.at_failed) == 0 and load_acquire(root.at_finished) < workers:
+        if raw.wait_for(-1, root.at_status, raw.WNOHANG) > 0:
+            _note_end(w, root.status & 0xFFFFFFFF)
         else:
             raw.nap(pause)
-    return True
+    return load_acquire(root.at_failed) == 0
+
+
+@njit(**J)
+def _serve(w, node):
+    """Process `node` of the tree sees its children end, until the root is gone; does not return."""
+    own = own_at(w, w.cpu + node)
+    while raw.wait_for(-1, own.at_status, 0) > 0:
+        _note_end(w, own.status & 0xFFFFFFFF)
+    while True:
+        raw.sleep_for_good()
 
 
 @njit(**J)
@@ -133,13 +148,10 @@ def _live(w, k, first, workers):
     if started < 0:
         own_at(w, w.cpu).failed = started
         raw.leave(OUT)
-    if node != 0 and started == 0:
-        while True:  # until the root is gone
-            raw.sleep_for_good()
-    if not _await_end(w, w.cpu + node, w.cpu, workers):
+    if node > 0:
+        _serve(w, node)
+    if not _await_end(w, workers):
         raw.leave(BAD)
-    while node != 0:
-        raw.sleep_for_good()
     for i in range(family_pages(w)):  # the root's pages, which no worker may have changed
         look(w, i, 0)
     raw.leave(0)

@@ -19,6 +19,7 @@ from numaperf.workloads.tables import process_at
 
 LOOKS = 4  # pages that are read again after a turn
 MARK = 8  # offset of the mark in a page
+FAILED = 1 << 30  # instead of a number of processes: more than any
 
 
 @njit(**J)
@@ -129,8 +130,9 @@ def say_word(address, value):
 def grow(w, first):
     """Fork the run's tree below this process, one after another in order, each fork timed.
 
-    Each process of the tree returns its number, 0 here, below 0 where a fork failed. Row `first` +
-    i gets the PID of process i; the `parent` word of row `first` counts the processes there are.
+    Each process of the tree returns its number, 0 here. Row `first` + i gets the PID of process i;
+    the `parent` word of row `first` counts the processes there are. Where a fork failed (noted),
+    that word is FAILED: who waits for it leaves, and this process returns the negative errno.
     """
     at_count = process_at(w, first).at_parent
     store_release(at_count, 1)
@@ -138,6 +140,8 @@ def grow(w, first):
     for i in range(1, tree_nodes(w)):
         if parent_of(w, i) == number:
             await_word(at_count, i)
+            if load_acquire(at_count) == FAILED:
+                break
             parent = raw.own_pid()
             pid = timed_fork(w)
             if pid == 0:
@@ -145,12 +149,14 @@ def grow(w, first):
                 number = i
             else:
                 process_at(w, first + i).mm = pid
-                say_word(at_count, i + 1)
-                if pid < 0:
-                    return pid
+                say_word(at_count, i + 1 if pid > 0 else FAILED)
     if number == 0:
         await_word(at_count, tree_nodes(w))
-    return number
+    if load_acquire(at_count) != FAILED:
+        return number
+    if number > 0:
+        raw.leave(1)
+    return own_at(w, w.cpu).failed
 
 
 @njit(**J)
