@@ -1,5 +1,6 @@
 """The kernel engine: real processes run, are checked, and none is left."""
 
+import errno
 import json
 import os
 import resource
@@ -22,7 +23,7 @@ from numaperf.machine import topology
 from numaperf.machine.placements import place
 from numaperf.results import schema
 
-from kernel_cells import Crashing, Leaky, plan_of, variant  # isort: skip  (after the engine)
+from kernel_cells import Crashing, Hanging, Leaky, Refused, plan_of, variant  # isort: skip  (after the engine)
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
@@ -111,6 +112,22 @@ def test_a_write_that_leaks_fails_the_check(rows, monkeypatch):
     assert "copy on write leaked" in row["check_reason"]
 
 
+def test_a_system_call_that_fails_is_told_by_its_errno(invoked, monkeypatch):
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"guard_pages": variant(Refused)})
+    columns, own = invoked(plan_of(["guard_pages"], tree="flat:1", workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "(Cannot allocate memory)" in columns["status_reason"]
+    assert own[0]["failed"] == -errno.ENOMEM
+
+
+def test_a_family_that_does_not_end_is_a_timeout(invoked, monkeypatch):
+    monkeypatch.setattr(invocation, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Hanging)})
+    columns, _ = invoked(plan_of(["fork_exit"], tree="flat:1", workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("timeout", "invalid")
+    assert "had not ended 0.5 s after its window" in columns["status_reason"]
+
+
 def test_a_child_that_crashes_ends_the_invocation_with_its_signal(rows, monkeypatch):
     monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing)})
     monkeypatch.setattr("numaperf.engine.kernel.engine.real_workloads", invocation.real_workloads)
@@ -126,7 +143,9 @@ def impatient(monkeypatch):
 
 
 def test_a_worker_that_crashes_deep_in_a_tree_ends_the_invocation(invoked, impatient, monkeypatch):
-    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing, True)})
+    monkeypatch.setattr(
+        invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing, True)}
+    )
     columns, _ = invoked(plan_of(["fork_exit"], tree="chain:3", position=("last",), workers=(1,)))
     assert (columns["status"], columns["verdict"]) == ("died", "invalid")
     assert "SIGSEGV" in columns["status_reason"]

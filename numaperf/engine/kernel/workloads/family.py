@@ -2,7 +2,8 @@
 
 The root maps the family's VMAs itself, so that its anon_vmas are the family's roots; the tree is
 forked below it; a worker is a child of the root, or of the tree's process at the mapper's position.
-All are tied to their parents, and none of them has Python's memory.
+These are tied to their parents, as are children of workers that wait for somebody; a child that
+never waits ends by itself. None of them has Python's memory.
 """
 
 from numba import njit, typeof, types
@@ -97,7 +98,6 @@ def _start_workers(w, k, first, node):
             _work(World(w.base, cpu, w.design, w.lock, w.engine), k)
         if pid < 0:
             return pid
-        own_at(w, cpu).pid = pid
         started += 1
     return started
 
@@ -162,7 +162,7 @@ def family(w, k, first, workers):
     """Have a family live, its processes' rows from `first` on, until its workers have ended.
 
     Called by a process that keeps its memory out of its children; w.cpu is the row of the root.
-    Returns the root's exit status as wait4 gives it, below 0 where there was none.
+    Returns the root's exit status as wait4 gives it, or the negative errno of fork or wait4.
     """
     parent = raw.own_pid()
     pid = raw.fork()
@@ -170,9 +170,8 @@ def family(w, k, first, workers):
         raw.tie_to(parent)
         _live(w, k, first, workers)
     own = own_at(w, w.cpu)
-    if pid < 0 or raw.wait_for(pid, own.at_status, 0) != pid:
-        return -1
-    return own.status & 0xFFFFFFFF
+    found = raw.wait_for(pid, own.at_status, 0) if pid > 0 else pid
+    return own.status & 0xFFFFFFFF if found > 0 else found
 
 
 def load(w: World, k: object) -> None:

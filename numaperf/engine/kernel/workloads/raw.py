@@ -128,14 +128,14 @@ def map_at(start, length):
 
 @njit(**J)
 def move(start, length, to):
-    """mremap of a whole range to an address; True if it is there now."""
-    return bare_call(MREMAP, start, length, length, MREMAP_THERE, to, 0) == to
+    """mremap of a whole range to an address: that address."""
+    return bare_call(MREMAP, start, length, length, MREMAP_THERE, to, 0)
 
 
 @njit(**J)
 def protect(start, length, protection):
-    """mprotect; True if done."""
-    return bare_call(MPROTECT, start, length, protection, 0, 0, 0) == 0
+    """mprotect: 0."""
+    return bare_call(MPROTECT, start, length, protection, 0, 0, 0)
 
 
 @njit(**J)

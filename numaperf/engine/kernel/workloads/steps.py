@@ -87,18 +87,27 @@ def child_exits(w):
 
 
 @njit(**J)
+def ended_well(w, pid):
+    """Wait for the end of a child (-1: any); False where it ended badly (noted)."""
+    own = own_at(w, w.cpu)
+    found = raw.wait_for(pid, own.at_status, 0)
+    bad = found if found < 0 else own.status & 0xFFFFFFFF
+    if own.failed == 0:
+        own.failed = bad
+    return bad == 0
+
+
+@njit(**J)
 def timed_exit(w, pid, worked):
     """Wait for a child's end; False where it ended badly (noted).
 
     The exit is timed from the child's own last word if it `worked`, else from here: then the
     child's way to its exit is in it.
     """
-    own = own_at(w, w.cpu)
     began = begin(w, EXIT)
-    if raw.wait_for(pid, own.at_status, 0) != pid or own.status & 0xFFFFFFFF != 0:
-        own.failed = own.status if own.status != 0 else -1
+    if not ended_well(w, pid):
         return False
-    end(w, EXIT, own.ended_at if worked and began != 0 else began)
+    end(w, EXIT, own_at(w, w.cpu).ended_at if worked and began != 0 else began)
     return True
 
 
