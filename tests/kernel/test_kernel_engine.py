@@ -23,7 +23,14 @@ from numaperf.machine import topology
 from numaperf.machine.placements import place
 from numaperf.results import schema
 
-from kernel_cells import Crashing, Hanging, Leaky, Refused, plan_of, variant  # isort: skip  (after the engine)
+from kernel_cells import (  # isort: skip  (after the engine)
+    Crashing,
+    Hanging,
+    Leaky,
+    Refused,
+    plan_of,
+    variant,
+)
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
