@@ -47,6 +47,7 @@ def not_on_kernel(cell: Cell) -> str:
         ("mode", cell.mode, "process"),
         ("huge_pages", "on" if cell.huge_pages else "off", "off"),
         ("emulate_nodes", cell.emulate_nodes, 0),
+        ("memory_only", cell.memory_only, 0),
         ("tlb_flush_ns", cell.tlb_flush_ns, 0),
         ("swap", cell.swap, "plain"),
     ):

@@ -36,7 +36,7 @@ def compare(
     """Compare cells that differ in one axis alone.
 
     By engine, cells of the running kernel stand beside those of the model, whatever the design: a
-    ratio and its interval, and nobody wins.
+    ratio and its interval, and nobody wins: there is no gate.
 
     Exit 4 if a gate is crossed, 5 if a gate cannot be judged, 6 if results are not comparable, 7 if
     a cell failed its check.
@@ -44,9 +44,11 @@ def compare(
     from numaperf.analysis import compare as comparing
     from numaperf.analysis.samples import check_failed, plural
     from numaperf.commands._talk import data, data_json
-    from numaperf.errors import CheckFailed
+    from numaperf.errors import CheckFailed, UsageError
     from numaperf.report import sentences, tables
 
+    if gate is not None and by == "engine":
+        raise UsageError("no engine wins over another, so --by engine has no --gate: leave it out")
     rows, notes = _rows(results)
     result = comparing.compare(
         rows,

@@ -26,7 +26,7 @@ OV = {"jit_options": {"nogil": True, "error_model": "numpy"}}
 def kernel_code() -> str:
     """16 hex digits over every kernel source and Numba's version: equal codes, equal kernels."""
     digest = hashlib.sha256(version("numba").encode())
-    for name, path in kernel_sources():  # engine/ has kernels that no kernel calls
+    for name, path in kernel_sources():  # of engine/ only what families run
         digest.update(name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

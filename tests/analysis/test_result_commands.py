@@ -113,6 +113,12 @@ def test_a_gate_that_cannot_be_judged_does_not_pass(run, tmp_path):
     assert code == 5 and "cannot be judged: 1 of 1 pairs" in err
 
 
+def test_a_gate_between_engines_is_refused_for_it_could_not_fail(run, tmp_path):
+    make_store(tmp_path / "run", duel(), n=6)
+    code, out, err = run("compare", "run", "--by", "engine", "--gate", "0.9")
+    assert (code, out) == (2, "") and "--by engine has no --gate" in err and err.count("\n") == 1
+
+
 def test_two_folders_are_compared_if_they_are_alike(run, tmp_path):
     for name, rate in (("one", 1e5), ("two", 0.5e5)):
         make_store(tmp_path / name, make_rows(make_cell(), 6, rate, 3), n=6)

@@ -7,6 +7,7 @@ from numba import njit
 
 from numaperf.config import Settings
 from numaperf.engine.kernel.workloads import raw, register
+from numaperf.engine.kernel.workloads.guard_pages import timed_protect
 from numaperf.engine.kernel.workloads.raw import address_of
 from numaperf.engine.kernel.workloads.steps import (
     MARK,
@@ -43,6 +44,25 @@ class Crashing(NamedTuple):
     """Marker of a workload whose child reads where nothing is."""
 
 
+class Hanging(NamedTuple):
+    """Marker of a workload whose turn does not end."""
+
+
+class Refused(NamedTuple):
+    """Marker of a workload that protects what is not mapped (ENOMEM)."""
+
+
+@njit(**J)
+def _hanging_turn(w, k):
+    raw.sleep_for_good()
+    return True
+
+
+@njit(**J)
+def _refused_turn(w, k):
+    return timed_protect(w, 1, 1, raw.PROT_READ)
+
+
 @njit(**J)
 def _leaky_turn(w, k):
     pid = timed_fork(w)
@@ -62,10 +82,13 @@ def _crashing_turn(w, k):
 
 
 register(Leaky, enter_kernel=nothing_to_enter, turn_kernel=_leaky_turn)
+register(Hanging, enter_kernel=nothing_to_enter, turn_kernel=_hanging_turn)
+register(Refused, enter_kernel=nothing_to_enter, turn_kernel=_refused_turn)
 register(Crashing, enter_kernel=nothing_to_enter, turn_kernel=_crashing_turn)
 
 
-def variant(marker):
-    """A file of engine/kernel/workloads with this marker, as discover finds it."""
-    module = SimpleNamespace(MARKER=marker, TREE=False, AT_POSITION=False)
+def variant(marker, tree=False):
+    """A file of engine/kernel/workloads with this marker, as discover finds it; `tree`: its
+    workers hang below the tree's process at the mapper's position."""
+    module = SimpleNamespace(MARKER=marker, TREE=tree, AT_POSITION=tree)
     return SimpleNamespace(load=lambda: module)

@@ -1,7 +1,9 @@
 """The kernel engine: real processes run, are checked, and none is left."""
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,12 +13,24 @@ import psutil
 import pytest
 
 from numaperf import cli
+from numaperf.engine import kernels
 from numaperf.engine.kernel import invocation
 from numaperf.engine.kernel.engine import KernelEngine
+from numaperf.engine.kernel.invocation import Invocation
+from numaperf.engine.kernel.workloads import family
 from numaperf.feasible import running_kernel
+from numaperf.machine import topology
+from numaperf.machine.placements import place
 from numaperf.results import schema
 
-from kernel_cells import Crashing, Leaky, plan_of, variant  # isort: skip  (after the engine)
+from kernel_cells import (  # isort: skip  (after the engine)
+    Crashing,
+    Hanging,
+    Leaky,
+    Refused,
+    plan_of,
+    variant,
+)
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
@@ -33,6 +47,23 @@ def rows():
         found = [engine.run(cell, 0, 0, 11) for cell in plan.cells]
         engine.close()
         return found
+
+    return run
+
+
+@pytest.fixture
+def invoked():
+    """Run the first cell of a plan; (columns, own rows: workers, coordinator, processes)."""
+
+    def run(plan):
+        cell = plan.cells[0]
+        placement = place(cell.placement, topology.read(), cell.workers)
+        one = Invocation(cell, placement, 11, kernels.Clock())
+        family.load(invocation.world(0, 0), one.real.MARKER())
+        try:
+            return one.columns(), one._own(one._rows()).copy()
+        finally:
+            one.close()
 
     return run
 
@@ -75,6 +106,11 @@ def test_every_real_workload_does_what_it_is_named_after(rows, name):
     assert row[f"{row['operation']}_count"] > 0
 
 
+def test_the_root_sleeps_between_two_looks_at_its_workers(invoked):
+    own = invoked(plan_of(["fork_exit"], tree="flat:1", workers=(1,)))[1][1]
+    assert (own["seconds"], own["nanoseconds"]) == (0, invocation.NAP_NS)  # each nap is as long
+
+
 def test_a_write_that_leaks_fails_the_check(rows, monkeypatch):
     monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Leaky)})
     monkeypatch.setattr("numaperf.engine.kernel.engine.real_workloads", invocation.real_workloads)
@@ -83,12 +119,64 @@ def test_a_write_that_leaks_fails_the_check(rows, monkeypatch):
     assert "copy on write leaked" in row["check_reason"]
 
 
+def test_a_system_call_that_fails_is_told_by_its_errno(invoked, monkeypatch):
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"guard_pages": variant(Refused)})
+    columns, own = invoked(plan_of(["guard_pages"], tree="flat:1", workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "(Cannot allocate memory)" in columns["status_reason"]
+    assert own[0]["failed"] == -errno.ENOMEM
+
+
+def test_a_family_that_does_not_end_is_a_timeout(invoked, monkeypatch):
+    monkeypatch.setattr(invocation, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Hanging)})
+    columns, _ = invoked(plan_of(["fork_exit"], tree="flat:1", workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("timeout", "invalid")
+    assert "had not ended 0.5 s after its window" in columns["status_reason"]
+
+
 def test_a_child_that_crashes_ends_the_invocation_with_its_signal(rows, monkeypatch):
     monkeypatch.setattr(invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing)})
     monkeypatch.setattr("numaperf.engine.kernel.engine.real_workloads", invocation.real_workloads)
     (row,) = rows(plan_of(["fork_exit"], tree="flat:1"))
     assert (row["status"], row["check"], row["verdict"]) == ("died", "not run", "invalid")
     assert "SIGSEGV" in row["status_reason"]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """An invocation counts as hung soon."""
+    monkeypatch.setattr(invocation, "PATIENCE_S", 5.0)
+
+
+def test_a_worker_that_crashes_deep_in_a_tree_ends_the_invocation(invoked, impatient, monkeypatch):
+    monkeypatch.setattr(
+        invocation, "real_workloads", lambda: {"fork_exit": variant(Crashing, True)}
+    )
+    columns, _ = invoked(plan_of(["fork_exit"], tree="chain:3", position=("last",), workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "SIGSEGV" in columns["status_reason"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to have a user of its own")
+@pytest.mark.parametrize(
+    ("workload", "allowed"),
+    [("cow_fault", 5), ("fork_exit", 4)],  # the keeper's threads, root, worker, one of the tree
+)
+def test_a_fork_that_fails_deep_in_a_tree_ends_the_invocation(
+    invoked, impatient, monkeypatch, workload, allowed
+):
+    keep = Invocation._keep
+
+    def limited(self, number):
+        os.setresuid(54321, 54321, 54321)
+        resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
+        return keep(self, number)
+
+    monkeypatch.setattr(Invocation, "_keep", limited)
+    columns, _ = invoked(plan_of([workload], tree="chain:4", position=("last",), workers=(1,)))
+    assert (columns["status"], columns["verdict"]) == ("died", "invalid")
+    assert "Resource temporarily unavailable" in columns["status_reason"]
 
 
 def test_copies_that_getrusage_did_not_see_fail_the_check(rows, monkeypatch):

@@ -1,5 +1,7 @@
 """Plans of the kernel engine: the design's name, what is skipped, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from numaperf.config import Settings
@@ -46,6 +48,12 @@ def test_what_the_kernel_cannot_run_is_skipped_beside_others_and_refused_alone()
 def test_what_real_processes_do_not_have_is_refused(axis, value):
     with pytest.raises(EnvironmentRefused, match=f"{axis} .* only"):
         plan(workload=("fork_exit",), **{axis: (value,)})
+
+
+@pytest.mark.parametrize("axis", ["memory_only", "tlb_flush_ns"])
+def test_what_only_the_model_has_is_not_on_the_kernel(axis):
+    (cell,) = plan(workload=("fork_exit",)).cells
+    assert f"{axis} 1: engine kernel has {axis} 0 only" in not_on_kernel(replace(cell, **{axis: 1}))
 
 
 def test_nobody_chooses_the_kernels_design():

@@ -22,6 +22,10 @@ class NotDone(NumaperfError):
     """The work did not end well; the text says why."""
 
 
+class TookTooLong(NotDone):
+    """The work was not done within its budget."""
+
+
 def reason(error: Exception) -> str:
     """An error as the reason why something is missing."""
     return str(error) if isinstance(error, NotDone) else f"{type(error).__name__}: {error}"
@@ -44,14 +48,14 @@ class Apart:
         return self._answer
 
     def value(self, budget_s: float) -> Any:
-        """The work's value. Raises NotDone with the reason where it raised, died, or takes longer
-        than the budget from now."""
+        """The work's value. Raises NotDone with the reason where it raised or died, TookTooLong
+        where it takes longer than the budget from now."""
         try:
             text = _read(self._answer, time.monotonic() + budget_s)
         finally:
             self.drop()
         if text is None:
-            raise NotDone(f"it took longer than its budget of {budget_s:g} s")
+            raise TookTooLong(f"it took longer than its budget of {budget_s:g} s")
         if not text:
             raise NotDone("its process died")
         value = json.loads(text)
@@ -69,7 +73,7 @@ class Apart:
 def apart(work: Callable[[], Any], budget_s: float) -> Any:
     """The value of `work()`, which must be fit for JSON, run in a forked process.
 
-    Raises NotDone with the reason where it raises, dies, or takes longer than the budget.
+    Raises NotDone with the reason where it raises or dies, TookTooLong at the budget's end.
     """
     return Apart(work).value(budget_s)
 

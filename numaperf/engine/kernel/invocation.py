@@ -24,7 +24,7 @@ from numaperf.engine.events import what_did_not_happen
 from numaperf.engine.figures import Figures
 from numaperf.engine.job_rows import workers_seed, write_run
 from numaperf.engine.kernel import families
-from numaperf.engine.kernel.apart import Apart, NotDone
+from numaperf.engine.kernel.apart import Apart, NotDone, TookTooLong
 from numaperf.engine.kernel.workloads import family
 from numaperf.engine.kernel.workloads.rows import MASK_WORDS, RANGES, RUSAGE_WORDS
 from numaperf.engine.segment import Segment
@@ -81,9 +81,12 @@ class Invocation:
         self._write_job()
         try:
             statuses = self._run_families()
+        except TookTooLong:
+            return self._unfinished(
+                "timeout", f"a family had not ended {PATIENCE_S:g} s after its window should have"
+            )
         except NotDone as error:
-            text = str(error)
-            return self._unfinished("timeout" if "longer" in text else "died", text)
+            return self._unfinished("died", str(error))
         ended = time.monotonic()
         bad = next((number for number, status in enumerate(statuses) if status), None)
         if bad is not None:
@@ -165,10 +168,10 @@ class Invocation:
         own = self._own(self._rows())
         root = own[self.cell.workers + 1 + self._first(number)]
         said = next((int(one["failed"]) for one in own[: self.cell.workers] if one["failed"]), 0)
-        failed = said or int(root["failed"])
+        failed = said or int(root["failed"]) or status
         if failed < 0:
             return f"a system call of the workload failed ({os.strerror(-failed)})"
-        code = os.waitstatus_to_exitcode(failed or status)
+        code = os.waitstatus_to_exitcode(failed)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"a process of the family ended with {how}"
 

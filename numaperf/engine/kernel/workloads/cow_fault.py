@@ -13,6 +13,7 @@ from numaperf.engine.kernel.workloads import raw, register
 from numaperf.engine.kernel.workloads.rows import own_at
 from numaperf.engine.kernel.workloads.steps import (
     await_word,
+    ended_well,
     grow,
     look_at_some,
     next_mark,
@@ -39,11 +40,9 @@ MARKER = CowFault
 @njit(**J)
 def _reap(w, node):
     """Wait for the children of process `node` of the tree; False: one ended badly."""
-    own = own_at(w, w.cpu)
     for i in range(1, tree_nodes(w)):
         if parent_of(w, i) == node:
-            if raw.wait_for(-1, own.at_status, 0) < 0 or own.status & 0xFFFFFFFF != 0:
-                own.failed = own.status if own.status != 0 else -1
+            if not ended_well(w, -1):
                 return False
             end(w, EXIT, 0)
     return True
@@ -70,6 +69,8 @@ def turn(w, k):
     writer = pick(w, tree_nodes(w))
     before, mark = own.mark, next_mark(w)
     node = grow(w, worker_at(w, w.cpu).tree)
+    if node < 0:
+        return False
     if node > 0:
         _descend(w, node, writer, before, mark)
     if writer == 0:

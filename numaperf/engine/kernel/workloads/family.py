@@ -2,7 +2,8 @@
 
 The root maps the family's VMAs itself, so that its anon_vmas are the family's roots; the tree is
 forked below it; a worker is a child of the root, or of the tree's process at the mapper's position.
-All are tied to their parents, and none of them has Python's memory.
+These are tied to their parents, as are children of workers that wait for somebody; a child that
+never waits ends by itself. None of them has Python's memory.
 """
 
 from numba import njit, typeof, types
@@ -41,6 +42,19 @@ def _map_all(w):
 
 
 @njit(**J)
+def _map_near(w, first):
+    """Map all on the CPU of the family's first worker, whose node the pages then lie on."""
+    mine, cpu = own_at(w, w.cpu).at_mask, 0
+    while worker_at(w, cpu).family != first:
+        cpu += 1
+    raw.pinned(mine, 8 * MASK_WORDS)
+    raw.pin(own_at(w, cpu).at_mask, 8 * MASK_WORDS)
+    done = _map_all(w)
+    raw.pin(mine, 8 * MASK_WORDS)
+    return done
+
+
+@njit(**J)
 def _note_usage(at):
     raw.usage(raw.SELF, at)
     raw.usage(raw.CHILDREN, at + 8 * RUSAGE_WORDS)
@@ -60,6 +74,7 @@ def _work(w, k):
     """A worker's whole life; does not return."""
     own = own_at(w, w.cpu)
     raw.pin(own.at_mask, 8 * MASK_WORDS)
+    raw.pinned(own.at_mask, 8 * MASK_WORDS)  # what the coordinator then checks
     _strip(w)
     ok = window.work(w, k, window.WARMUP)
     _note_usage(own.at_before)
@@ -83,49 +98,60 @@ def _start_workers(w, k, first, node):
             _work(World(w.base, cpu, w.design, w.lock, w.engine), k)
         if pid < 0:
             return pid
-        own_at(w, cpu).pid = pid
         started += 1
     return started
 
 
 @njit(**J)
-def _await_end(w, mine, family, workers):
-    """See this process's children end, until `workers` of the family have; False: one did badly.
+def _note_end(w, status):
+    """A child of a process of the tree has ended: a worker that is done, or the family fails."""
+    root = own_at(w, w.cpu)
+    if status == 0:
+        fetch_add(root.at_finished, 1)
+    elif root.failed == 0:
+        root.failed = status
 
-    mine, family: rows of this process and of the family's root.
+
+@njit(**J)
+def _await_end(w, workers):
+    """The root sees its children end, until `workers` of the family have; False: something failed.
+
+    Nobody but the root need look: its end is the end of all below it.
     """
-    own = own_at(w, mine)
+    root = own_at(w, w.cpu)
     pause = own_at(w, header_at(w, 0).workers).at_seconds
-    finished = own_at(w, family).at_finished
-    while load_acquire(finished) < workers:
-        pid = raw.wait_for(-1, own.at_status, raw.WNOHANG)
-        if pid > 0:
-            if own.status & 0xFFFFFFFF != 0:
-                own_at(w, family).failed = own.status
-                return False
-            fetch_add(finished, 1)
+    while load_acquire(root.at_failed) == 0 and load_acquire(root.at_finished) < workers:
+        if raw.wait_for(-1, root.at_status, raw.WNOHANG) > 0:
+            _note_end(w, root.status & 0xFFFFFFFF)
         else:
             raw.nap(pause)
-    return True
+    return load_acquire(root.at_failed) == 0
+
+
+@njit(**J)
+def _serve(w, node):
+    """Process `node` of the tree sees its children end, until the root is gone; does not return."""
+    own = own_at(w, w.cpu + node)
+    while raw.wait_for(-1, own.at_status, 0) > 0:
+        _note_end(w, own.status & 0xFFFFFFFF)
+    while True:
+        raw.sleep_for_good()
 
 
 @njit(**J)
 def _live(w, k, first, workers):
     """The family's root, and by and by all its processes; does not return."""
-    if not _map_all(w):
+    if not _map_near(w, first):
         raw.leave(OUT)
     node = grow(w, first) if worker_at(w, w.cpu).role != 0 else 0
     started = _start_workers(w, k, first, node) if node >= 0 else node
     if started < 0:
         own_at(w, w.cpu).failed = started
         raw.leave(OUT)
-    if node != 0 and started == 0:
-        while True:  # until the root is gone
-            raw.nap(0)
-    if not _await_end(w, w.cpu + node, w.cpu, workers):
+    if node > 0:
+        _serve(w, node)
+    if not _await_end(w, workers):
         raw.leave(BAD)
-    while node != 0:
-        raw.nap(0)
     for i in range(family_pages(w)):  # the root's pages, which no worker may have changed
         look(w, i, 0)
     raw.leave(0)
@@ -136,7 +162,7 @@ def family(w, k, first, workers):
     """Have a family live, its processes' rows from `first` on, until its workers have ended.
 
     Called by a process that keeps its memory out of its children; w.cpu is the row of the root.
-    Returns the root's exit status as wait4 gives it, below 0 where there was none.
+    Returns the root's exit status as wait4 gives it, or the negative errno of fork or wait4.
     """
     parent = raw.own_pid()
     pid = raw.fork()
@@ -144,9 +170,8 @@ def family(w, k, first, workers):
         raw.tie_to(parent)
         _live(w, k, first, workers)
     own = own_at(w, w.cpu)
-    if pid < 0 or raw.wait_for(pid, own.at_status, 0) != pid:
-        return -1
-    return own.status & 0xFFFFFFFF
+    found = raw.wait_for(pid, own.at_status, 0) if pid > 0 else pid
+    return own.status & 0xFFFFFFFF if found > 0 else found
 
 
 def load(w: World, k: object) -> None:

@@ -29,13 +29,15 @@ MARKER = GuardPages
 
 
 @njit(**J)
-def _timed_protect(w, start, pages, protection):
+def timed_protect(w, start, pages, protection):
+    """Protect some pages; False where it failed (noted)."""
     began = begin(w, MPROTECT)
-    done = raw.protect(start << PAGE_SHIFT, pages << PAGE_SHIFT, protection)
+    result = raw.protect(start << PAGE_SHIFT, pages << PAGE_SHIFT, protection)
+    if result < 0:
+        own_at(w, w.cpu).failed = result
+        return False
     end(w, MPROTECT, began)
-    if not done:
-        own_at(w, w.cpu).failed = -1
-    return done
+    return True
 
 
 @njit(**J)
@@ -47,11 +49,11 @@ def turn(w, k):
     before = min(third, pages - 1)
     guard, length = vma_start(w, v) + before, min(third, pages - before)
     at = v * pages + random_below(w, max(before, 1))
-    ok = _timed_protect(w, guard, length, raw.PROT_READ)
+    ok = timed_protect(w, guard, length, raw.PROT_READ)
     if before > 0:
         write_once(w, at, w.cpu + 1)
         look(w, at, w.cpu + 1)
-    return ok and _timed_protect(w, guard, length, raw.PROT_READ | raw.PROT_WRITE)
+    return ok and timed_protect(w, guard, length, raw.PROT_READ | raw.PROT_WRITE)
 
 
 register(GuardPages, enter_kernel=nothing_to_enter, turn_kernel=turn)

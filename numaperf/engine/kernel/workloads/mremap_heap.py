@@ -32,12 +32,14 @@ MARKER = MremapHeap
 
 @njit(**J)
 def _timed_move(w, start, pages, to):
+    """Move some pages; False where it failed (noted)."""
     began = begin(w, MREMAP)
-    moved = raw.move(start << PAGE_SHIFT, pages << PAGE_SHIFT, to << PAGE_SHIFT)
+    result = raw.move(start << PAGE_SHIFT, pages << PAGE_SHIFT, to << PAGE_SHIFT)
+    if result < 0:
+        own_at(w, w.cpu).failed = result
+        return False
     end(w, MREMAP, began)
-    if not moved:
-        own_at(w, w.cpu).failed = -1
-    return moved
+    return True
 
 
 @njit(**J)

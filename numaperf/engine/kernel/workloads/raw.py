@@ -15,16 +15,16 @@ from numaperf.workloads.family import page_number
 NAMES = (
     "clone", "exit_group", "wait4", "futex", "getrusage", "sched_setaffinity",
     "sched_getaffinity", "prctl", "madvise", "mremap", "mprotect", "mmap", "getpid", "getppid",
-    "ppoll",
+    "ppoll", "nanosleep",
 )  # fmt: skip
 NUMBERS = {
-    "x86_64": (56, 231, 61, 202, 98, 203, 204, 157, 28, 25, 10, 9, 39, 110, 271),
-    "aarch64": (220, 94, 260, 98, 165, 122, 123, 167, 233, 216, 226, 222, 172, 173, 73),
+    "x86_64": (56, 231, 61, 202, 98, 203, 204, 157, 28, 25, 10, 9, 39, 110, 271, 35),
+    "aarch64": (220, 94, 260, 98, 165, 122, 123, 167, 233, 216, 226, 222, 172, 173, 73, 101),
 }
 KNOWN = MACHINE in NUMBERS
 (
     CLONE, EXIT_GROUP, WAIT4, FUTEX, GETRUSAGE, SETAFFINITY, GETAFFINITY, PRCTL, MADVISE, MREMAP,
-    MPROTECT, MMAP, GETPID, GETPPID, PPOLL,
+    MPROTECT, MMAP, GETPID, GETPPID, PPOLL, NANOSLEEP,
 ) = map(np.int64, NUMBERS.get(MACHINE, (0,) * len(NAMES)))  # fmt: skip
 SIGCHLD, SIGKILL, PR_SET_PDEATHSIG = 17, 9, 1
 WNOHANG, SELF, CHILDREN = 1, 0, -1
@@ -83,8 +83,17 @@ def wake_all(address):
 
 @njit(**J)
 def nap(timespec):
-    """Sleep for the struct timespec at an address; 0: until a signal."""
-    bare_call(PPOLL, 0, 0, timespec, 0, 0, 0)
+    """Sleep for the struct timespec at an address, which stays as it is.
+
+    nanosleep(2), for ppoll(2) itself writes the time that is left there (poll_select_finish).
+    """
+    bare_call(NANOSLEEP, timespec, 0, 0, 0, 0, 0)
+
+
+@njit(**J)
+def sleep_for_good():
+    """Sleep until a signal."""
+    bare_call(PPOLL, 0, 0, 0, 0, 0, 0)
 
 
 @njit(**J)
@@ -95,8 +104,13 @@ def usage(who, address):
 
 @njit(**J)
 def pin(mask, length):
-    """Pin to the CPUs of a mask of so many bytes, which is then read back into its place."""
+    """Pin to the CPUs of the mask of so many bytes at an address."""
     bare_call(SETAFFINITY, 0, length, mask, 0, 0, 0)
+
+
+@njit(**J)
+def pinned(mask, length):
+    """Read the mask of the CPUs that this process may have into so many bytes at an address."""
     bare_call(GETAFFINITY, 0, length, mask, 0, 0, 0)
 
 
@@ -114,14 +128,14 @@ def map_at(start, length):
 
 @njit(**J)
 def move(start, length, to):
-    """mremap of a whole range to an address; True if it is there now."""
-    return bare_call(MREMAP, start, length, length, MREMAP_THERE, to, 0) == to
+    """mremap of a whole range to an address: that address."""
+    return bare_call(MREMAP, start, length, length, MREMAP_THERE, to, 0)
 
 
 @njit(**J)
 def protect(start, length, protection):
-    """mprotect; True if done."""
-    return bare_call(MPROTECT, start, length, protection, 0, 0, 0) == 0
+    """mprotect: 0."""
+    return bare_call(MPROTECT, start, length, protection, 0, 0, 0)
 
 
 @njit(**J)

@@ -8,7 +8,7 @@ MASK_WORDS = 128  # 8192 CPUs
 RANGES = 64
 
 OWN = record(
-    ("pid", "status", "failed", "ended_at", "mark", "done", "release", "finished"),
+    ("status", "failed", "ended_at", "mark", "done", "release", "finished"),
     (("before", 2 * RUSAGE_WORDS),),  # of the worker, then of its children; at the window's start
     (("after", 2 * RUSAGE_WORDS),),
     (("mask", MASK_WORDS),),

@@ -19,6 +19,7 @@ from numaperf.workloads.tables import process_at
 
 LOOKS = 4  # pages that are read again after a turn
 MARK = 8  # offset of the mark in a page
+FAILED = 1 << 30  # instead of a number of processes: more than any
 
 
 @njit(**J)
@@ -86,18 +87,27 @@ def child_exits(w):
 
 
 @njit(**J)
+def ended_well(w, pid):
+    """Wait for the end of a child (-1: any); False where it ended badly (noted)."""
+    own = own_at(w, w.cpu)
+    found = raw.wait_for(pid, own.at_status, 0)
+    bad = found if found < 0 else own.status & 0xFFFFFFFF
+    if own.failed == 0:
+        own.failed = bad
+    return bad == 0
+
+
+@njit(**J)
 def timed_exit(w, pid, worked):
     """Wait for a child's end; False where it ended badly (noted).
 
     The exit is timed from the child's own last word if it `worked`, else from here: then the
     child's way to its exit is in it.
     """
-    own = own_at(w, w.cpu)
     began = begin(w, EXIT)
-    if raw.wait_for(pid, own.at_status, 0) != pid or own.status & 0xFFFFFFFF != 0:
-        own.failed = own.status if own.status != 0 else -1
+    if not ended_well(w, pid):
         return False
-    end(w, EXIT, own.ended_at if worked and began != 0 else began)
+    end(w, EXIT, own_at(w, w.cpu).ended_at if worked and began != 0 else began)
     return True
 
 
@@ -129,8 +139,9 @@ def say_word(address, value):
 def grow(w, first):
     """Fork the run's tree below this process, one after another in order, each fork timed.
 
-    Each process of the tree returns its number, 0 here, below 0 where a fork failed. Row `first` +
-    i gets the PID of process i; the `parent` word of row `first` counts the processes there are.
+    Each process of the tree returns its number, 0 here. Row `first` + i gets the PID of process i;
+    the `parent` word of row `first` counts the processes there are. Where a fork failed (noted),
+    that word is FAILED: who waits for it leaves, and this process returns the negative errno.
     """
     at_count = process_at(w, first).at_parent
     store_release(at_count, 1)
@@ -138,6 +149,8 @@ def grow(w, first):
     for i in range(1, tree_nodes(w)):
         if parent_of(w, i) == number:
             await_word(at_count, i)
+            if load_acquire(at_count) == FAILED:
+                break
             parent = raw.own_pid()
             pid = timed_fork(w)
             if pid == 0:
@@ -145,12 +158,14 @@ def grow(w, first):
                 number = i
             else:
                 process_at(w, first + i).mm = pid
-                say_word(at_count, i + 1)
-                if pid < 0:
-                    return pid
+                say_word(at_count, i + 1 if pid > 0 else FAILED)
     if number == 0:
         await_word(at_count, tree_nodes(w))
-    return number
+    if load_acquire(at_count) != FAILED:
+        return number
+    if number > 0:
+        raw.leave(1)
+    return own_at(w, w.cpu).failed
 
 
 @njit(**J)
