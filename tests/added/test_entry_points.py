@@ -153,6 +153,7 @@ def cell(python, site, *words: str) -> dict:
     return json.loads(done.stdout)[-1]
 
 
+@pytest.mark.long
 def test_a_placement_of_another_package_runs_a_cell(site, offer, python):
     copy_beside(site, offer, "machine/placements")
     row = cell(python, site, "--design", "cow_context", "--workload", "walk",

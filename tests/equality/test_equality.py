@@ -25,7 +25,7 @@ PROCESSES, ROOTS, REGIONS, PAGES = 12, 2, 4, 8
 HOME, AWAY, APART = 4096 + 508, 1 << 20, 1024  # a region lies across two page tables
 UNSOUND = {"cow_context_poc"}  # its shortcut misses mappings, which other tests state
 STEPS = 60
-CORE = ("AnonVma", "CowContext", "SingleAnonVma")
+CORE = ("AnonVma", "CowContext")
 KERNELS = {name: variants("rmap")[name].load().MARKER.__name__ for name in variants("rmap")}
 
 number = st.integers(0, 11)
@@ -204,7 +204,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class Core(Machine):
-    """The suite's: designs of three sets of kernels, for each takes long to compile; new ones."""
+    """The suite's: designs of two sets of kernels, for each takes long to compile; new ones."""
 
     designs: ClassVar[tuple[str, ...]] = tuple(
         name for name in Machine.designs if KERNELS[name] in CORE or name in ADDED

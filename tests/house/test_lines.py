@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EVERY = {"anon_vma_chain": 1, "vma": 1, "mm": 1}
 EXPECTED = {
     "no_table": {**EVERY, "page_table": 3},  # pgd, pud, and the empty entry of the pmd
@@ -19,6 +21,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.long  # half a minute of compiling
 def test_a_wasted_visit_touches_the_lines_the_kernel_touches(tmp_path):
     probe = Path(__file__).with_name("lines_probe.py")
     done = subprocess.run(

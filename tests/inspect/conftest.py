@@ -14,6 +14,8 @@ def single():
     made = []
 
     def make(design: str, lock_model: str = "as-proposed", **sizes: int) -> Single:
+        if "frames" in sizes:
+            sizes.setdefault("huge_blocks", 0)  # those frames are all for small pages
         made.append(Single(design, lock_model, sizes=replace(SMALL, **sizes)))
         return made[-1]
 

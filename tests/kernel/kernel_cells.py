@@ -1,5 +1,7 @@
 """Cells of the kernel engine as tests want them, and workloads that go wrong on purpose."""
 
+import os
+import pickle
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -34,6 +36,28 @@ def plan_of(workloads, **axes):
         **{key: parse_trees(value) if key == "tree" else value for key, value in axes.items()},
     }
     return build_plan(Settings(axes=given, invocations=1), topology.read())
+
+
+def in_a_child(work):
+    """What `work` returns or raises in a forked child: an engine's process has one thread, and
+    the tests that ran before may have left others in this one."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            answer = work(), None
+        except BaseException as error:
+            answer = None, error
+        with os.fdopen(write, "wb") as out:
+            pickle.dump(answer, out)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as answers:
+        value, error = pickle.load(answers)
+    os.waitpid(child, 0)
+    if error is not None:
+        raise error
+    return value
 
 
 class Leaky(NamedTuple):

@@ -28,6 +28,7 @@ from kernel_cells import (  # isort: skip  (after the engine)
     Hanging,
     Leaky,
     Refused,
+    in_a_child,
     plan_of,
     variant,
 )
@@ -48,7 +49,7 @@ def rows():
         engine.close()
         return found
 
-    return run
+    return lambda plan: in_a_child(lambda: run(plan))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def invoked():
         finally:
             one.close()
 
-    return run
+    return lambda plan: in_a_child(lambda: run(plan))
 
 
 @pytest.mark.parametrize("families", ["one", "separate"])

@@ -262,7 +262,7 @@ MEMORY_MANAGER = {
         "write root | fork child",
         "a process reads what it did not write",
         edits(
-            "mm.fault",
+            "mm.fault_common",
             ("    if load(w, p.at_mapcount) != 1 or not sole_reference(w, page) or", "    if"),
             ("    alone = sole_reference(w, page)  # again", "    alone = True  # again"),
         ),

@@ -26,6 +26,7 @@ from numaperf.sync.layout import SLABS
 
 START, PAGES, SWAPPED, WRITTEN, SHARED = 4096, 8, 0, 1, 2  # 4096: the first of a page table
 IN_FILE = 64  # where the parent maps a file
+HUGE = 1 << 14  # where a process of its own has a huge page
 
 
 class Family(Single):
@@ -59,11 +60,20 @@ class Family(Single):
         """A row to read and to write."""
         return self.segment.rows(table, number + 1)[number]
 
-    def entries(self, mm: int):
-        """The entries of the last-level table of a process."""
+    def huge(self) -> tuple[int, int]:
+        """A process with a huge page; its address space, and the page."""
+        mm = self.new_mm()
+        self.mmap(mm, HUGE, 512)
+        self.advise_huge(mm, HUGE)
+        self.write(mm, HUGE)
+        self.quiesce()
+        return mm, self.huge_page(mm, HUGE)
+
+    def entries(self, mm: int, number: int = START):
+        """The entries of a last-level table of a process."""
         table = int(self.row("mm", mm)["pgd"])
         for shift in (27, 18, 9):
-            table = int(self.row("page_table", table)["entry"][(START >> shift) & 511])
+            table = int(self.row("page_table", table)["entry"][(number >> shift) & 511])
         return self.row("page_table", table)["entry"]
 
     def free(self, kind: str, table: str, link: str, number: int) -> None:
@@ -261,7 +271,24 @@ def changed_in_the_page_cache(f: Family):
     return f.unmapped, f.file
 
 
+def small_beside_huge(f: Family):
+    """A PTE in the table that a huge entry stands for."""
+    mm, head = f.huge()
+    f.entries(mm, HUGE)[3] = f.entries(f.child)[SHARED]
+    return head, HUGE
+
+
+def dead_page_of_a_block(f: Family):
+    """A split huge block counts a dead base page that lives."""
+    mm, head = f.huge()
+    f.split(mm, HUGE)
+    f.row("huge_block", 0)["freed"] = 1
+    return head, 0
+
+
 CORRUPTIONS = [
+    (17, small_beside_huge),
+    (18, dead_page_of_a_block),
     (13, writable_though_of_a_file),
     (5, unknown_to_the_file),
     (16, not_in_the_page_cache),

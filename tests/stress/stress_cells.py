@@ -17,7 +17,7 @@ PLAIN = {
 TREES = {"fork_vs_reclaim": "flat:8", "van_riel": "flat:8", "aim7": "flat:8", "zygote": "flat:8"}
 REFERENCE = ("cow_context", "as-proposed")
 #: The designs of the suite: each set of kernels takes half a minute to compile.
-CORE = ("anon_vma", "cow_context", "single_anon_vma")
+CORE = ("anon_vma", "cow_context")
 #: The two workloads that every design meets in the suite: all writers and walks between them.
 EVERYWHERE = ("cow_fault", "fork_vs_reclaim")
 #: The workloads whose threads meet where their processes would not.
