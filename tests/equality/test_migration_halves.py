@@ -63,8 +63,8 @@ def second_half(w, page, fresh, held):
 
 
 def _param(design: str):
-    """The first three are the suite's: each set of kernels takes long to compile."""
-    return design if design in DESIGNS[:3] else pytest.param(design, marks=pytest.mark.long)
+    """The first two are the suite's: each set of kernels takes long to compile."""
+    return design if design in DESIGNS[:2] else pytest.param(design, marks=pytest.mark.long)
 
 
 @pytest.fixture(params=[_param(d) for d in DESIGNS if d in variants("rmap")])

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.long  # half a minute of compiling
 def test_no_reference_counting_in_hot_kernels(tmp_path):
     probe = Path(__file__).with_name("assembly_probe.py")
     done = subprocess.run(
