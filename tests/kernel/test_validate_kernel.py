@@ -83,7 +83,7 @@ def test_lean_forks_copy_the_regions_and_pay_for_them(monkeypatch):
     monkeypatch.setattr(fork, "ROUNDS", 5)
     for _ in range(3):  # others run here too: a difference of two times may be lost in theirs
         found = _as_nobody(lambda: {n: f.value for n, f in fork.measure(HERE).items()})
-        if 0 < found["an AVC"] and 1 < found["a PTE"]:
+        if found["an AVC"] > 0 and found["a PTE"] > 1:
             break
     assert 50 < found["a VMA"] < 20_000
     assert 0 < found["an AVC"] < found["a VMA"]
