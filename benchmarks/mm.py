@@ -20,7 +20,7 @@ from numaperf.mm.visit import RESTORE
 from numaperf.sync.layout import SLAB_FRAME
 
 KERNEL = "Linux 6.18, Zen 4 guest"
-KERNEL_VISIT_NS = {"no_table": 73.0, "empty_pte": 115.0, "other_page": 170.0}
+KERNEL_VISIT_NS = {"no table": 73.0, "empty PTE": 115.0, "other page": 170.0}
 KERNEL_AVC_NS = 130.0
 ROUNDS = 9
 # Faults and copies take turns in blocks: a block warms the last-level cache for itself, and on a
@@ -108,38 +108,27 @@ def cow_rows(clock: Clock) -> list[dict]:
     return found
 
 
-def _waste(single: Single, root: int, children: int, kind: str) -> int:
-    """A page of the root that no child maps; each child's visit is of class `kind`. Its frame."""
-    single.mmap(root, START, 1024)
-    single.write(root, START)
-    number = {"no_table": START + 600, "empty_pte": START + 1, "other_page": START}[kind]
-    forked = [single.fork(root) for _ in range(children)]
-    if kind != "other_page":
-        single.write(root, number)  # after the forks: the children know nothing of it
-        return single.page(root, number)
-    page = single.page(root, number)
-    for child in forked:
-        single.write(child, number)
-    return page
-
-
 def visit_ns(design: str, kind: str, clock: Clock) -> float:
     """One wasted visit of a walk that never stops early: the slope from FEW to MANY children."""
-    from benchmarks.mm_kernels import walk_page
+    from numaperf.engine.kernel.model import walk_again, wasteful_page
 
     cost = []
     for children in (FEW, MANY):
         with family(design) as (single, root):
-            page = _waste(single, root, children, kind)
-            rounds = [walk_page(single.w, page, RESTORE, 50) for _ in range(10 * ROUNDS)]
+            page = wasteful_page(single, root, kind, children)
+            rounds = [walk_again(single.w, page, RESTORE, 50) for _ in range(10 * ROUNDS)]
             cost.append(min(rounds) / 50 / clock.per_ns)
     return (cost[1] - cost[0]) / (MANY - FEW)
+
+
+def _row_name(kind: str, design: str) -> str:
+    return f"visit_{kind.replace(' ', '_').lower()}_{design}"
 
 
 def visit_rows(clock: Clock) -> list[dict]:
     """Each class of wasted visit, each design, against the kernel's anon_vma."""
     return [
-        row(f"visit_{kind}_{design}", visit_ns(design, kind, clock), KERNEL, kernel_ns)
+        row(_row_name(kind, design), visit_ns(design, kind, clock), KERNEL, kernel_ns)
         for kind, kernel_ns in KERNEL_VISIT_NS.items()
         for design in ("anon_vma", "cow_context", "single_anon_vma")
     ]

@@ -10,7 +10,6 @@ from numba import njit
 from numaperf.mm.fault import COPIED, fault
 from numaperf.mm.fork import fork
 from numaperf.mm.teardown import exit_mm
-from numaperf.mm.walk import walk
 from numaperf.sync.atoms import peek, ticks
 from numaperf.sync.build import ENTRY
 from numaperf.workloads.family import WRITE
@@ -29,15 +28,6 @@ def write_pages(w, mm, start, order, count):
             copied += 1
     took = ticks() - began
     return took if copied == count else -1
-
-
-@njit(**ENTRY)
-def walk_page(w, page, purpose, count):
-    """Ticks for `count` walks of one page."""
-    began = ticks()
-    for _ in range(count):
-        walk(w, page, purpose)
-    return ticks() - began
 
 
 @njit(**ENTRY)

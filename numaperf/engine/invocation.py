@@ -10,6 +10,7 @@ from numaperf.engine.figures import Figures
 from numaperf.engine.group import Group, GroupResult
 from numaperf.engine.job_rows import workers_seed, write_run
 from numaperf.engine.machine_side import Pools, observed_pages, place_memory
+from numaperf.engine.row_frame import blank_row, unfinished
 from numaperf.engine.segment import Segment
 from numaperf.engine.worker import Job
 from numaperf.machine.placements import Placement
@@ -17,7 +18,6 @@ from numaperf.machine.topology import Topology
 from numaperf.mm import check as oracle
 from numaperf.mm.sizing import sizes_of
 from numaperf.plan import Cell
-from numaperf.results import schema
 from numaperf.sync.layout import SLABS, SWAPS
 from numaperf.workloads import window
 
@@ -56,11 +56,12 @@ class Invocation:
         self._write_job()
         if not window.prepare(self.world, self.workload.MARKER()):
             error = self.segment.rows("worker", self.cell.workers + 1)[-1]["error"]
-            return self._unfinished("failed", f"out of {SLABS[error - 1]} rows while building")
+            reason = f"out of {SLABS[error - 1]} rows while building"
+            return unfinished(self._base(), "failed", reason)
         empty_ns = self._empty_ns()
         result = self._run_group()
         if result.status != "ok":
-            return self._unfinished(result.status, result.reason)
+            return unfinished(self._base(), result.status, result.reason)
         figures = Figures(self.segment, self.clock.per_ns)
         row = self._base() | self._measured(figures, result) | self._placed(result)
         row["empty_op_ns"] = empty_ns
@@ -115,24 +116,7 @@ class Invocation:
             raise
 
     def _base(self) -> dict[str, Any]:
-        """A row with every column, the cell's axes filled in."""
-        axes = self.cell.to_dict()
-        axes["options"] = json.dumps(axes["options"], sort_keys=True)
-        return schema.blank(**axes, operation=self.workload.OPERATION) | {
-            "oversubscribed": self.placement.oversubscribed,
-            "emulated": self.placement.emulated,
-            "cpus": list(self.placement.cpus),
-        }
-
-    def _unfinished(self, status: str, reason: str) -> dict[str, Any]:
-        return self._base() | {
-            "status": status,
-            "status_reason": reason,
-            "verdict": "invalid",
-            "verdict_reason": reason,
-            "check": "not run",
-            "checksum": "none",
-        }
+        return blank_row(self.cell, self.workload.OPERATION, self.placement)
 
     def _measured(self, figures: Figures, result: GroupResult) -> dict[str, Any]:
         reports = result.reports

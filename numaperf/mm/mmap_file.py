@@ -6,12 +6,11 @@ from numaperf.mm.file import link_file
 from numaperf.mm.giant import begin_operation, end_operation
 from numaperf.mm.hooks import rmap_anon_pgoff
 from numaperf.mm.mmap_lock import mmap_write_lock, mmap_write_unlock
-from numaperf.mm.slab import slab_alloc
+from numaperf.mm.process import new_vma
 from numaperf.mm.tables import FIRST, VMA_FILE, vma_at
 from numaperf.mm.tlb import switch_mm
 from numaperf.mm.vma_tree import insert_vma
 from numaperf.sync.build import ENTRY
-from numaperf.sync.layout import SLAB_VMA
 
 
 @njit(**ENTRY)
@@ -23,17 +22,9 @@ def mmap_file(w, mm, file, start, pages, pgoff):
     begin_operation(w)
     switch_mm(w, mm)
     mmap_write_lock(w, mm)
-    vma = slab_alloc(w, SLAB_VMA)
+    vma = new_vma(w, mm, start, pages, rmap_anon_pgoff(w, start, pgoff), VMA_FILE)
     if vma != 0:
         v = vma_at(w, vma)
-        v.start = start
-        v.end = start + pages
-        v.pgoff = rmap_anon_pgoff(w, start, pgoff)
-        v.mm = mm
-        v.flags = VMA_FILE
-        v.lock_seq = 0
-        v.anon_vma = 0
-        v.anon_vma_chain = 0
         v.file = file
         v.file_pgoff = pgoff
         link_file(w, vma, FIRST)  # before a fault can find it and map what a walk would miss

@@ -3,7 +3,7 @@
 Colour and width follow the terminal unless given; elsewhere text is plain and 100 columns wide.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from numaperf.analysis.compare import LOSES, WINS, Comparison, Pair
@@ -58,16 +58,7 @@ def summary(rows: Iterable[Row], *, color: bool | None = None, width: int | None
     groups = group(rows)
     if not groups:
         return "no rows: nothing has run yet"
-    hidden, told = _locks_of_designs(groups)
-    lines = [
-        Line(
-            {axis: value for axis, value in one.axes.items() if axis not in hidden},
-            _summary_texts(one),
-            bool(one.failed),
-        )
-        for one in groups
-    ]
-    table = grid(lines, SUMMARY_AXES, SUMMARY_HEADS, above=told, color=color, width=width)
+    table = _a_line_a_cell(groups, SUMMARY_HEADS, _summary_texts, color, width)
     return "\n".join([table, *_doubts(groups, color, width)])
 
 
@@ -80,19 +71,34 @@ def costs(rows: Iterable[Row], *, color: bool | None = None, width: int | None =
     groups = group(rows)
     if not groups:
         return ""
+    color = colored() if color is None else color
+    width = page_width() if width is None else width
+    table = _a_line_a_cell(groups, COST_HEADS, _costs_of, color, width)
+    return f"latency, and memory of the design's objects\n\n{table}"
+
+
+def _a_line_a_cell(
+    groups: Sequence[Group],
+    heads: Sequence[str],
+    texts: Callable[[Group], Sequence[str]],
+    color: bool,
+    width: int,
+) -> str:
+    """The axes and the texts of each cell, the locks of designs told above."""
     hidden, told = _locks_of_designs(groups)
     lines = [
         Line(
             {axis: value for axis, value in one.axes.items() if axis not in hidden},
-            _cost_texts([one.median(name) for name in COST_METRICS]),
+            texts(one),
             bool(one.failed),
         )
         for one in groups
     ]
-    color = colored() if color is None else color
-    width = page_width() if width is None else width
-    table = grid(lines, SUMMARY_AXES, COST_HEADS, above=told, color=color, width=width)
-    return f"latency, and memory of the design's objects\n\n{table}"
+    return grid(lines, SUMMARY_AXES, heads, above=told, color=color, width=width)
+
+
+def _costs_of(one: Group) -> tuple[str, ...]:
+    return _cost_texts([one.median(name) for name in COST_METRICS])
 
 
 def _cost_texts(values: Sequence[float | None]) -> tuple[str, ...]:

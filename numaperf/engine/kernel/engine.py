@@ -1,14 +1,12 @@
 """The kernel engine: a cell's workload done by real processes on the running Linux."""
 
-import os
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from numaperf.engine import kernels
 from numaperf.engine.kernel.invocation import Invocation, real_workloads, world
 from numaperf.engine.kernel.workloads import family, raw
 from numaperf.engine.protocol import Row
+from numaperf.engine.row_frame import assert_single_threaded, whole_row
 from numaperf.errors import EnvironmentRefused
 from numaperf.machine import topology
 from numaperf.machine.placements import local_pages, place
@@ -33,8 +31,7 @@ class KernelEngine:
         for name in dict.fromkeys(cell.workload for cell in plan.cells):
             marker = real_workloads()[name].load().MARKER()
             family.load(world(0, 0), marker)
-        tasks = os.listdir("/proc/self/task")
-        assert len(tasks) == 1, f"the coordinator must be single-threaded to fork: {len(tasks)}"
+        assert_single_threaded()
 
     def _refuse_far_pages(self, cell: Cell) -> None:
         placed = place(cell.placement, self.machine, cell.workers)
@@ -46,21 +43,12 @@ class KernelEngine:
 
     def run(self, cell: Cell, invocation: int, attempt: int, seed: int) -> Row:
         """Fresh families of real processes; a death, a hang or a failed check is a row too."""
-        began = time.monotonic()
-        identity = {
-            "cell_id": cell.id,
-            "invocation": invocation,
-            "attempt": attempt,
-            "seed": seed,
-            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }
-        placement = place(cell.placement, self.machine, cell.workers)
-        run = Invocation(cell, placement, seed, self.clock)
-        try:
-            columns = run.columns()
-        finally:
-            run.close()
-        return {**columns, **identity, "total_s": time.monotonic() - began}
+
+        def set_up() -> Invocation:
+            placement = place(cell.placement, self.machine, cell.workers)
+            return Invocation(cell, placement, seed, self.clock)
+
+        return whole_row(set_up, cell, invocation, attempt, seed)
 
     def close(self) -> None:
         """Nothing outlives an invocation."""

@@ -27,11 +27,11 @@ from numaperf.engine.kernel import families
 from numaperf.engine.kernel.apart import Apart, NotDone, TookTooLong
 from numaperf.engine.kernel.workloads import family
 from numaperf.engine.kernel.workloads.rows import MASK_WORDS, RANGES, RUSAGE_WORDS
+from numaperf.engine.row_frame import blank_row, unfinished
 from numaperf.engine.segment import Segment
 from numaperf.machine.placements import Placement
 from numaperf.mm.sizing import Sizes, tree_nodes
 from numaperf.plan import Cell, parse_tree
-from numaperf.results import schema
 from numaperf.sync.locks.null import MARKER as NoLock
 from numaperf.sync.world import Measured, World
 
@@ -82,15 +82,14 @@ class Invocation:
         try:
             statuses = self._run_families()
         except TookTooLong:
-            return self._unfinished(
-                "timeout", f"a family had not ended {PATIENCE_S:g} s after its window should have"
-            )
+            late = f"a family had not ended {PATIENCE_S:g} s after its window should have"
+            return unfinished(self._base(), "timeout", late)
         except NotDone as error:
-            return self._unfinished("died", str(error))
+            return unfinished(self._base(), "died", str(error))
         ended = time.monotonic()
         bad = next((number for number, status in enumerate(statuses) if status), None)
         if bad is not None:
-            return self._unfinished("died", self._why(bad, statuses[bad]))
+            return unfinished(self._base(), "died", self._why(bad, statuses[bad]))
         row = self._base() | self._measured()
         row["setup_s"] = max(ended - began - self.cell.warmup_s - row["window_s"], 0.0)
         return row | self._checked(row)
@@ -176,27 +175,12 @@ class Invocation:
         return f"a process of the family ended with {how}"
 
     def _base(self) -> dict[str, Any]:
-        axes = self.cell.to_dict()
-        axes["options"] = json.dumps(axes["options"], sort_keys=True)
         placement = self.placement
-        return schema.blank(**axes, operation=self.workload.OPERATION) | {
-            "oversubscribed": placement.oversubscribed,
-            "emulated": False,
-            "cpus": list(placement.cpus),
+        return blank_row(self.cell, self.workload.OPERATION, placement) | {
             "requested_cpus": list(placement.cpus),
             "requested_page_nodes": json.dumps(placement.page_nodes),
             "requested_structure_nodes": json.dumps(placement.structure_nodes),
             "page_size_requested": 4096,
-        }
-
-    def _unfinished(self, status: str, reason: str) -> dict[str, Any]:
-        return self._base() | {
-            "status": status,
-            "status_reason": reason,
-            "verdict": "invalid",
-            "verdict_reason": reason,
-            "check": "not run",
-            "checksum": "none",
         }
 
     def _used(self) -> np.ndarray:

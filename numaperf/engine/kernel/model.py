@@ -86,7 +86,7 @@ def family(design: str) -> Iterator[tuple[Single, int]]:
         yield single, single.new_mm()
 
 
-def _wasteful(single: Single, root: int, kind: str, children: int) -> int:
+def wasteful_page(single: Single, root: int, kind: str, children: int) -> int:
     """A page of the root that no child maps; what each child has there is of class `kind`."""
     single.mmap(root, START, 1024)
     single.write(root, START)
@@ -105,7 +105,7 @@ def visit_costs(design: str, kind: str, sizes: Sequence[int], rounds: int) -> li
     """Nanoseconds of one walk that never stops early, over the children of `sizes`."""
     with ExitStack() as stack:
         made = [stack.enter_context(family(design)) for _ in sizes]
-        pages = [_wasteful(*one, kind, n) for one, n in zip(made, sizes, strict=True)]
+        pages = [wasteful_page(*one, kind, n) for one, n in zip(made, sizes, strict=True)]
         costs: list[list[float]] = [[] for _ in sizes]
         for _ in range(rounds):
             for found, (single, _), page in zip(costs, made, pages, strict=True):

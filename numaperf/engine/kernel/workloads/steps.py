@@ -178,6 +178,15 @@ def write_all(w, mark):
 
 
 @njit(**J)
+def one_child(w, k):
+    """A turn that is one child's life."""
+    pid = timed_fork(w)
+    if pid == 0:
+        raw.leave(0)
+    return pid > 0 and timed_exit(w, pid, False)
+
+
+@njit(**J)
 def nothing_to_enter(w, k):
     """A worker that needs nothing of its own."""
     return True
