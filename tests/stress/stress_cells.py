@@ -69,6 +69,17 @@ def in_suite(mode: str) -> list[tuple[str, str, str]]:
     return list(dict.fromkeys(mine + reference))
 
 
+def to_compile(every: list[tuple[str, str, str, str]]) -> list[dict]:
+    """A cell for each, with all that decides which kernels it needs."""
+    return [
+        stress_cell(*names, mode=mode, workers=2, ops=1, duration_s=1.0).to_dict()
+        for *names, mode in every
+    ]
+
+
+#: What the suite runs: (workload, design, lock model, mode).
+SUITE = [(*names, mode) for mode in MODES for names in in_suite(mode)]
+
 #: Workload -> what else a row of it must show, whatever the design, for what it is named after.
 SHOWN: dict[str, Callable[[Row], bool]] = {
     "cow_fault": lambda row: row["copies_local"] + row["copies_remote"] == row["cow_count"],

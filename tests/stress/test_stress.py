@@ -13,29 +13,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stress_cells import CORE, MODES, REFERENCE, SHOWN, in_suite, operations, product, stress_cell
+from stress_cells import (
+    CORE,
+    MODES,
+    REFERENCE,
+    SHOWN,
+    SUITE,
+    operations,
+    product,
+    stress_cell,
+    to_compile,
+)
 
 from numaperf.discover import variants
 from numaperf.plan import Cell
 
 CAP_S, ROLED_S = 30.0, 2.0
 LATE_S = 1.0  # a window may end this much after its time
-SUITE = [(*names, mode) for mode in MODES for names in in_suite(mode)]
 WHOLE = [(*names, mode) for mode in MODES for names in product(mode, 2)]
 
 
 @contextmanager
 def driven(every: list[tuple[str, str, str, str]]) -> Iterator[subprocess.Popen]:
     """An engine in a process of its own, with the kernel sets of these cells compiled."""
-    cells = [
-        stress_cell(*names, mode=mode, workers=2, ops=1, duration_s=1.0).to_dict()
-        for *names, mode in every
-    ]
     driver = Path(__file__).with_name("stress_driver.py")
     with subprocess.Popen(
         [sys.executable, str(driver)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as made:
-        made.stdin.write(json.dumps(cells) + "\n")
+        made.stdin.write(json.dumps(to_compile(every)) + "\n")
         made.stdin.flush()
         assert made.stdout.readline() == "ready\n"
         yield made
@@ -43,7 +48,7 @@ def driven(every: list[tuple[str, str, str, str]]) -> Iterator[subprocess.Popen]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[subprocess.Popen]:
+def engine(compiled_early) -> Iterator[subprocess.Popen]:
     """With what the suite needs."""
     with driven(SUITE) as made:
         yield made
