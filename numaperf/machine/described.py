@@ -29,6 +29,7 @@ from numaperf.machine.parameters import (
     Shape,
     SystemNs,
     keys,
+    numbers,
 )
 from numaperf.machine.parts import Cache, Cpu, Node
 from numaperf.machine.topology import GIB, Topology, stable_facts
@@ -227,9 +228,7 @@ def load(name_or_path: str | Path) -> Described:
 
 def _described(read: description_file.Description) -> Described:
     def section(prefix: str, kind: type) -> Any:
-        values = {key: read.figures[prefix + key].value for key in keys(kind)}
-        types = {one.name: one.type for one in kind.__dataclass_fields__.values()}  # type: ignore[attr-defined]
-        return kind(**{key: types[key](value) for key, value in values.items()})
+        return numbers(kind, {key: read.figures[prefix + key].value for key in keys(kind)})
 
     return Described(
         name=read.name,

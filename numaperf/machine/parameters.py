@@ -157,13 +157,19 @@ def keys(section: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(section))
 
 
-def fault(section: type, key: str, value: object) -> str | None:
+def numbers(section: type, values: dict[str, float]) -> Any:
+    """The section with these figures, counts as int and all others as float."""
+    kinds: dict[str, Any] = {one.name: one.type for one in dataclasses.fields(section)}
+    return section(**{key: kinds[key](value) for key, value in values.items()})
+
+
+def fault(section: type, key: str, value: Any) -> str | None:
     """What is wrong with this value of a figure, or None."""
     field = {one.name: one for one in dataclasses.fields(section)}[key]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    wanted = isinstance(value, int | float) and not isinstance(value, bool)
     if field.type is int:
         least = field.metadata["least"]
-        right = number and float(value) == value and int(value) == value and value >= least
+        right = wanted and value == value // 1 and value >= least
         return None if right else f"is {value!r}; a whole number from {least} is right"
-    right = number and 0 < value < 1e9
+    right = wanted and 0 < value < 1e9
     return None if right else f"is {value!r}; a number above 0 is right"
