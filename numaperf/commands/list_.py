@@ -119,11 +119,21 @@ def placements() -> list[Entry]:
 
 
 def machines() -> list[Entry]:
-    """The described machines that come with numaperf, by file."""
-    from numaperf.discover import PACKAGE
+    """The described machines found (`configs/machines`): name, CPUs, nodes, what it is."""
+    from numaperf.machine import described
 
-    files = sorted((PACKAGE.parent / "configs" / "machines").glob("*.toml"))
-    return [{"name": path.stem, "file": str(path)} for path in files]
+    found = [described.load(path) for path in described.files().values()]
+    return [
+        {
+            "name": one.name,
+            "cpus": one.cpus,
+            "nodes": one.nodes,
+            "sockets": one.shape.sockets,
+            "estimates": f"{len(one.estimates())} of {len(one.figures)}",
+            "is": one.about,
+        }
+        for one in found
+    ]
 
 
 def lock_models() -> list[Entry]:

@@ -5,6 +5,7 @@ Documentation/admin-guide/cputopology.rst. How each part is read: `parts.py`.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -175,19 +176,31 @@ def read(root: Path = Path("/"), affinity: set[int] | None = None) -> Topology:
         kernel=kernel,
         memory_bytes=memory,
         online=online,
-        facts={
-            "model": model,
-            "cpu_id": identity,
-            "kernel": kernel,
-            "memory_gib": _gib(memory),
-            "emulated_nodes": 0,
-            "cpus": sysfs.ranges(online),
-            "packages": len({cpu.package for cpu in every_cpu}),
-            "cores": len({cpu.threads for cpu in every_cpu}),
-            "caches": _cache_facts(caches),
-            "nodes": [_node_facts(node) for node in every_node],
-        },
+        facts=stable_facts(every_cpu, every_node, caches, (model, identity), kernel, memory),
     )
+
+
+def stable_facts(
+    cpus: Sequence[Cpu],
+    nodes: Sequence[Node],
+    caches: tuple[Cache, ...],
+    model: tuple[str, str],
+    kernel: str,
+    memory: int,
+) -> dict[str, Any]:
+    """What a fingerprint says. `model`: name and numbers; cpus: all online ones; memory: bytes."""
+    return {
+        "model": model[0],
+        "cpu_id": model[1],
+        "kernel": kernel,
+        "memory_gib": _gib(memory),
+        "emulated_nodes": 0,
+        "cpus": sysfs.ranges(cpu.id for cpu in cpus),
+        "packages": len({cpu.package for cpu in cpus}),
+        "cores": len({cpu.threads for cpu in cpus}),
+        "caches": _cache_facts(caches),
+        "nodes": [_node_facts(node) for node in nodes],
+    }
 
 
 def _gib(size: int) -> int:
