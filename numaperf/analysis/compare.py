@@ -15,7 +15,15 @@ from numaperf import discover
 from numaperf.analysis import costs, ranks
 from numaperf.analysis.costs import Both, Memory
 from numaperf.analysis.derived import Measure, measure
-from numaperf.analysis.matching import ENGINE, Match, Table, cells_by, match, same_placement
+from numaperf.analysis.matching import (
+    ENGINE,
+    Match,
+    cells_by,
+    choose_baseline,
+    match,
+    same_operation,
+    same_placement,
+)
 from numaperf.analysis.reasons import Fact, facts
 from numaperf.analysis.samples import ENOUGH, Row, Summary, plural
 from numaperf.errors import NotComparable, UsageError
@@ -133,7 +141,7 @@ def compare(
     if not asked.better:
         raise UsageError(f"metric {metric} says nothing about better or worse; try ops_per_s")
     table = cells_by(list(rows), by)
-    base = _baseline(table, by, baseline)
+    base = choose_baseline(table, by, baseline)
     matches, alone = match(table, by, base)
     if not matches and by != ENGINE and len({cell.axes[ENGINE] for _, cell in table}) > 1:
         raise NotComparable(
@@ -159,19 +167,6 @@ def compare(
     )
 
 
-def _baseline(table: Table, by: str, asked: str | None) -> str:
-    values = list(dict.fromkeys(value for value, _ in table))
-    if asked is not None and asked not in values:
-        raise UsageError(f"no cell has {by}={asked}; --baseline must be one of {', '.join(values)}")
-    if len(values) < 2:
-        raise UsageError(
-            f"every cell has {by}={values[0]}: nothing to compare by {by}"
-            if values
-            else "there is no row to compare; run the sweep first"
-        )
-    return values[0] if asked is None else asked
-
-
 def _pairs(
     matches: list[Match], by: str, asked: Measure, notes: tuple[str, ...]
 ) -> tuple[list[Pair], list[str]]:
@@ -185,7 +180,7 @@ def _pairs(
             )
             continue
         if asked.name in PRIMARY:
-            _same_operation(one)
+            same_operation(one)
         pair = _pair(one, asked)
         if pair is None:
             more.append(f"{one.where.get('workload', 'some')} cells have no {asked.name}")
@@ -194,15 +189,6 @@ def _pairs(
     if not pairs and not more and not notes:
         raise NotComparable(f"no two cells differ in {by} alone: nothing can be compared by {by}")
     return pairs, more
-
-
-def _same_operation(one: Match) -> None:
-    kinds = sorted({str(row["operation"]) for row in (*one.base.counted, *one.other.counted)})
-    if len(kinds) > 1:
-        raise NotComparable(
-            f"{one.baseline} and {one.candidate} have different primary operations "
-            f"({', '.join(kinds)}); choose one with --metric, such as walk_per_s"
-        )
 
 
 def _pair(one: Match, asked: Measure) -> Pair | None:

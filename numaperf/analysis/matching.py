@@ -63,6 +63,23 @@ def cells_by(rows: list[Row], by: str) -> Table:
     return [(show_axis(cell.axes[by]), cell) for cell in group(rows)]
 
 
+def choose_baseline(table: Table, by: str, asked: str | None) -> str:
+    """The value of axis `by` to compare with: the one asked for, else the first of the plan.
+
+    Raises UsageError where it is not there, or where there is only one value.
+    """
+    values = list(dict.fromkeys(value for value, _ in table))
+    if asked is not None and asked not in values:
+        raise UsageError(f"no cell has {by}={asked}; --baseline must be one of {', '.join(values)}")
+    if len(values) < 2:
+        raise UsageError(
+            f"every cell has {by}={values[0]}: nothing to compare by {by}"
+            if values
+            else "there is no row to compare; run the sweep first"
+        )
+    return values[0] if asked is None else asked
+
+
 def match(table: Table, by: str, base: str) -> tuple[list[Match], int]:
     """All pairs of a baseline cell with a candidate cell, and how many cells stayed alone."""
     free = ("lock",) if by in WITH_DEFAULT_LOCKS else ()
@@ -121,6 +138,16 @@ def _other_lock(one: Group, two: Group, by: str) -> tuple[str, ...]:
     if by not in WITH_DEFAULT_LOCKS or mine == theirs:
         return ()
     return (f"lock {mine} against {theirs}: each design's default",)
+
+
+def same_operation(one: Match) -> None:
+    """Refuse two cells of different primary operations with NotComparable."""
+    kinds = sorted({str(row["operation"]) for row in (*one.base.counted, *one.other.counted)})
+    if len(kinds) > 1:
+        raise NotComparable(
+            f"{one.baseline} and {one.candidate} have different primary operations "
+            f"({', '.join(kinds)}); choose one with --metric, such as walk_per_s"
+        )
 
 
 def same_placement(one: Group, two: Group) -> bool:

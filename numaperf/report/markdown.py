@@ -1,12 +1,12 @@
 """One flat table of a whole sweep in Markdown: a line a cell, for a page or a mail."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from numaperf import discover
 from numaperf.analysis.samples import Group, Row, group, plural, show_axis
 from numaperf.report import figures
 from numaperf.report.tables import check, verdict
-from numaperf.results import schema
 
 KEY = ("workload", "design", "workers")
 HEADS = (
@@ -25,9 +25,10 @@ def table(rows: Iterable[Row]) -> str:
     groups = sorted(group(rows), key=lambda one: [one.axes[axis] for axis in KEY])
     if not groups:
         return "no rows: nothing has run yet"
-    axes = (*KEY, *_more(groups))
-    lines = [_line((*axes, *HEADS)), _line("---" for _ in (*axes, *HEADS))]
-    lines += [_line((*_axes(one, axes), *_figures(one))) for one in groups]
+    axes = (*KEY, *more([one.axes for one in groups], KEY))
+    lines = lined(
+        (*axes, *HEADS), [(*axis_texts(one.axes, axes), *_figures(one)) for one in groups]
+    )
     failed = sum(bool(one.failed) for one in groups)
     have = "has" if failed == 1 else "have"
     said = f"{plural(failed, 'cell')} of {len(groups)} FAILED and {have} no figures"
@@ -36,22 +37,28 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join([*lines, "", f"{said}." if failed else passed if ran else "Some did not run."])
 
 
-def _more(groups: Sequence[Group]) -> list[str]:
-    """The axes in which two cells of one design, workload and number of workers differ."""
-    firsts: dict[tuple, Group] = {}
+def more(cells: Sequence[dict[str, Any]], key: Sequence[str]) -> list[str]:
+    """The axes in which two cells differ that are the same in the axes of `key`."""
+    firsts: dict[tuple, dict[str, Any]] = {}
     found: dict[str, None] = {}
-    for one in groups:
-        first = firsts.setdefault(tuple(one.axes[axis] for axis in KEY), one)
-        found |= {axis: None for axis in schema.AXES if one.axes[axis] != first.axes[axis]}
+    for one in cells:
+        first = firsts.setdefault(tuple(one[axis] for axis in key), one)
+        found |= {axis: None for axis in one if one[axis] != first[axis]}
     return list(found)
 
 
-def _axes(one: Group, axes: Sequence[str]) -> list[str]:
-    texts = {axis: show_axis(one.axes[axis]) for axis in axes}
-    known = discover.variants("rmap").get(one.axes["design"])
+def axis_texts(cell: dict[str, Any], axes: Sequence[str]) -> list[str]:
+    """The values of `axes`; a design that says so of itself is marked unsound."""
+    texts = {axis: show_axis(cell[axis]) for axis in axes}
+    known = discover.variants("rmap").get(cell["design"])
     if known and known.constants.get("UNSOUND"):
         texts["design"] += " (unsound)"
     return list(texts.values())
+
+
+def lined(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    return [_line(heads), _line("---" for _ in heads), *map(_line, rows)]
 
 
 def _figures(one: Group) -> tuple[str, ...]:

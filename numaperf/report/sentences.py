@@ -3,10 +3,11 @@
 import math
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from numaperf.analysis.compare import BESIDE, FEW, LOSES, SAME, WINS, Comparison, Pair
 from numaperf.analysis.reasons import Fact, typical
-from numaperf.analysis.samples import plural
+from numaperf.analysis.samples import plural, show_axis
 from numaperf.report.figures import times
 
 CAUSES = 3
@@ -23,6 +24,16 @@ def sentences(result: Comparison) -> list[str]:
         f"{workload}: {_verdict(pairs, result)}{_caveats(pairs)}{_failed(pairs)}."
         for (workload, _), pairs in blocks.items()
     ]
+
+
+def telling(where: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+    """The workload, and the values of `where` in which others of that workload differ."""
+    alike = [one for one in others if one.get("workload") == where.get("workload")]
+    return " ".join(
+        show_axis(value)
+        for axis, value in where.items()
+        if axis == "workload" or len({str(one[axis]) for one in alike}) > 1
+    )
 
 
 def _verdict(pairs: list[Pair], result: Comparison) -> str:

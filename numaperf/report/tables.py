@@ -4,6 +4,7 @@ Colour and width follow the terminal unless given; elsewhere text is plain and 1
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numaperf.analysis.compare import LOSES, WINS, Comparison, Pair
@@ -11,7 +12,7 @@ from numaperf.analysis.costs import PER
 from numaperf.analysis.samples import Group, Row, group
 from numaperf.report import figures
 from numaperf.report.grid import Line, colored, grid, page_width, red, wrapped
-from numaperf.report.sentences import sentences
+from numaperf.report.sentences import sentences, telling
 from numaperf.results import schema
 
 SUMMARY_AXES = ("design", "lock_model", "placement", "workers")
@@ -85,16 +86,20 @@ def _a_line_a_cell(
     width: int,
 ) -> str:
     """The axes and the texts of each cell, the locks of designs told above."""
-    hidden, told = _locks_of_designs(groups)
-    lines = [
-        Line(
-            {axis: value for axis, value in one.axes.items() if axis not in hidden},
-            texts(one),
-            bool(one.failed),
-        )
-        for one in groups
+    lines = [Line(one.axes, tuple(texts(one)), bool(one.failed)) for one in groups]
+    return side_by_side(lines, SUMMARY_AXES, heads, color=color, width=width)
+
+
+def side_by_side(
+    lines: Sequence[Line], inline: Sequence[str], heads: Sequence[str], *, color: bool, width: int
+) -> str:
+    """A grid in which designs with different default locks share a block; it says which."""
+    hidden, told = _locks_of_designs([line.axes for line in lines])
+    kept = [
+        replace(line, axes={axis: v for axis, v in line.axes.items() if axis not in hidden})
+        for line in lines
     ]
-    return grid(lines, SUMMARY_AXES, heads, above=told, color=color, width=width)
+    return grid(kept, inline, heads, above=told, color=color, width=width)
 
 
 def _costs_of(one: Group) -> tuple[str, ...]:
@@ -111,11 +116,11 @@ def _cost_texts(values: Sequence[float | None]) -> tuple[str, ...]:
     )
 
 
-def _locks_of_designs(groups: Sequence[Group]) -> tuple[tuple[str, ...], str]:
+def _locks_of_designs(cells: Sequence[dict[str, Any]]) -> tuple[tuple[str, ...], str]:
     """Where each design ran one lock, say so once instead of splitting the table by lock."""
     locks: dict[str, set[str]] = {}
-    for one in groups:
-        locks.setdefault(one.axes["design"], set()).add(one.axes["lock"])
+    for axes in cells:
+        locks.setdefault(axes["design"], set()).add(axes["lock"])
     if len(locks) < 2 or any(len(names) > 1 for names in locks.values()):
         return (), ""
     if len(set.union(*locks.values())) == 1:
@@ -247,12 +252,7 @@ def _interval(pair: Pair, all_ranges: bool) -> str:
 
 def _name(pair: Pair, result: Comparison) -> str:
     """What tells this pair from the others, in a few words."""
-    told = [
-        str(value)
-        for axis, value in pair.where.items()
-        if axis == "workload" or len({str(one.where[axis]) for one in result.pairs}) > 1
-    ]
-    return f"{' '.join(told)} {pair.candidate}"
+    return f"{telling(pair.where, [one.where for one in result.pairs])} {pair.candidate}"
 
 
 def _warnings(result: Comparison) -> list[str]:

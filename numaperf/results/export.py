@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numaperf.errors import UsageError
 from numaperf.results import schema
-from numaperf.results.files import refusing, remove_stale, temporary, write_whole
+from numaperf.results.files import refuse_existing, refusing, remove_stale, temporary, write_whole
 from numaperf.results.store import Store
 
 if TYPE_CHECKING:
@@ -107,10 +107,9 @@ def _beside(target: Path) -> Path:
 
 
 def _may_write(path: Path, force: bool, folder: bool) -> None:
+    refuse_existing(path, force)
     if not path.exists():
         return
-    if not force:
-        raise UsageError(f"{path} exists; replace it with --force or name another with --out")
     if path.is_dir() != folder:
         raise UsageError(f"{path} is a {'file' if folder else 'folder'}; name another with --out")
     if folder and any(one.is_file() and one.suffix != ".parquet" for one in path.rglob("*")):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from numaperf.errors import EnvironmentRefused
+from numaperf.errors import EnvironmentRefused, UsageError
 
 TEMPORARY = re.compile(r"\.tmp-(\d+)$")
 
@@ -40,6 +40,12 @@ def refusing(path: Path) -> Iterator[None]:
 def temporary(path: Path) -> Path:
     """The temporary name of `path` for this process."""
     return path.with_name(f"{path.name}.tmp-{os.getpid()}")
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise UsageError where `path` exists and may not be replaced."""
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists; replace it with --force or name another with --out")
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -55,14 +55,17 @@ def test_show_as_json_and_one_cell(run, tmp_path):
     assert (code, out) == (2, "") and "no stored cell begins with zzz" in err
 
 
-@pytest.mark.parametrize("verb", ["show", "compare", "export"])
+READERS = ["show", "compare", "export", "scaling", "plot"]
+
+
+@pytest.mark.parametrize("verb", READERS)
 def test_a_folder_that_is_no_result_ends_in_2(run, verb, tmp_path):
     code, out, err = run(verb, tmp_path)
     assert (code, out) == (2, "") and "is not a results folder" in err
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", ["show", "compare", "export"])
+@pytest.mark.parametrize("verb", READERS)
 def test_a_cut_off_cell_ends_in_5_and_another_schema_in_6(run, verb, tmp_path):
     rows = duel()
     store = make_store(tmp_path / "run", rows, n=6)
@@ -150,10 +153,11 @@ def test_wrong_questions_end_in_2(run, tmp_path):
 
 def test_the_commands_import_nothing_heavy():
     code = (
-        "import sys, typer; from numaperf.commands import show, compare, export\n"
+        "import sys, typer; from numaperf.commands import show, compare, export, scaling, plot\n"
         "app = typer.Typer()\n"
-        "for one in (show, compare, export): one.register(app)\n"
-        "heavy = {'pyarrow', 'numpy', 'numba', 'scipy', 'psutil'} & set(sys.modules)\n"
+        "for one in (show, compare, export, scaling, plot): one.register(app)\n"
+        "heavy = {'pyarrow', 'numpy', 'numba', 'scipy', 'psutil', 'matplotlib'}\n"
+        "heavy &= set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
