@@ -32,12 +32,16 @@ def lines(base):
 
 @pytest.fixture(autouse=True)
 def quiet_header(base):
-    """Every test starts with the policy yield, nobody parked, epoch 1 and workers on two nodes."""
+    """Every test starts with the policy yield, nobody parked, epoch 1 and workers on two nodes.
+
+    A run has one lock; here many use the workers' lines, so these are cleared.
+    """
     sync_crew.words(base, layout.HEADER.itemsize // 8)[:] = 0
     sync_crew.header(base, "wait")[0] = layout.YIELD
     sync_crew.header(base, "epoch")[0] = 1
     sync_crew.header(base, "workers")[0] = WORKERS
     workers = memory.view(base + layout.TABLES["worker"].offset, layout.WORKER, WORKERS)
+    workers["lock"] = 0
     workers["node"] = [cpu % 2 for cpu in range(WORKERS)]
     yield
     for crew in list(sync_crew.Crew.running):  # of a test that failed in between
