@@ -6,20 +6,25 @@ the model needs that. Stores go through store buffers (TSO), so a fence too few 
 """
 
 import ast
+import importlib
 from collections.abc import Callable, Generator
 
 from model_explorer import Explorer, Outcome
 from model_machine import LOCK, Machine, source, world
-from model_source import Edit, Kernel, Source
+from model_source import Edit, Source
 
 from numaperf import discover
 from numaperf.sync.layout import RMAP, TABLES
 from numaperf.sync.locks import VERBS
 
 FOUND = discover.variants("sync/locks")
-HEADER = TABLES["header"]
-WAIT = HEADER.offset + HEADER.dtype.fields["wait"][1]
 Verbs = dict[str, Callable]
+
+
+def field(table: str, row: int, name: str) -> int:
+    """Address of a field of a table's row."""
+    dtype = TABLES[table].dtype
+    return TABLES[table].offset + row * dtype.itemsize + dtype.fields[name][1]
 
 
 def lock_verbs(kernels: Source, module: str) -> Verbs:
@@ -27,7 +32,8 @@ def lock_verbs(kernels: Source, module: str) -> Verbs:
     call = kernels.definitions(module)["register"]
     names = [ast.unparse(argument) for argument in call.args[1:]]
     names *= len(VERBS) // len(names)
-    made = [kernels.made(Kernel(module, name)) for name in names]
+    given = vars(importlib.import_module(module))
+    made = [kernels.kernel(given[name]) for name in names]
     return {verb.__name__: kernel for verb, kernel in zip(VERBS, made, strict=True)}
 
 
@@ -90,15 +96,18 @@ def explore(
     buffers: bool = True,
     machine: type[Machine] = Machine,
     final: Callable[[dict], str] | None = None,
+    nodes: tuple[int, ...] = (),
 ) -> Outcome:
     """Explore a lock used by a crew.
 
     fifo: nobody may get in before somebody who drew before. minding: whom a try to read may fail
-    for. machine and final: as of the explorer.
+    for. machine and final: as of the explorer. nodes: the workers' NUMA nodes, else 0.
     """
     kernels = source(policy, edits, constants={"SPINS": 1} if lock == "futex" else {})
     verbs = lock_verbs(kernels, FOUND[lock].module)
     tries = "t" in crew.lower()
-    workers = enumerate(crew.split())
-    threads = [one_worker(verbs, cpu, does, tries, minding) for cpu, does in workers]
-    return Explorer(machine({WAIT: policy}, buffers, fifo), threads, final).explore()
+    workers = crew.split()
+    words = {field("header", 0, "wait"): policy, field("header", 0, "workers"): len(workers)}
+    words |= {field("worker", cpu, "node"): node for cpu, node in enumerate(nodes)}
+    threads = [one_worker(verbs, cpu, does, tries, minding) for cpu, does in enumerate(workers)]
+    return Explorer(machine(words, buffers, fifo), threads, final).explore()

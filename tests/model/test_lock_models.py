@@ -79,6 +79,7 @@ class Seed(NamedTuple):
     new: str
     crew: str
     policy: int
+    nodes: tuple[int, ...] = ()
 
 
 SEEDS = {
@@ -98,6 +99,14 @@ SEEDS = {
         "    wait_while(w, node + NODE_LOCKED, 1)",
         "w w",
         SPIN,
+    ),
+    # who was set aside just now is not handed on
+    "cna": Seed(
+        "        local = cna_local(w, node, after, k)\n        second = load(w, node + SECOND)\n",
+        "        local = cna_local(w, node, after, k)\n",
+        "w w w",
+        SPIN,
+        (0, 1, 0),
     ),
     # who was asleep takes the mutex as if nobody else were
     "futex": Seed(
@@ -119,6 +128,14 @@ SEEDS = {
         "        # a writer may have looked meanwhile",
         "w w r",
         PARK,
+    ),
+    # a reader counts that it has left before its slot says so
+    "rwsem_bravo": Seed(
+        "    store(w, line + LEFT, load(w, line + LEFT) + 1)  # after it: who sees this sees the "
+        "slot empty\n    wake(w, line + LEFT)\n",
+        "    wake(w, line + LEFT)\n",
+        "rr w",
+        SPIN,
     ),
     # the writer leaves only where no reader waits
     "rwsem_reader_biased": Seed("    add(w, a, -WRITER)", "    cas(w, a, WRITER, 0)", "w r", SPIN),
@@ -145,7 +162,7 @@ def test_every_lock_has_a_seeded_bug():
 def test_a_seeded_bug_is_found(explored, lock):
     seed = SEEDS[lock]
     edits = (Edit(f"{LOCKS}.{lock}", seed.old, seed.new),)
-    outcome = explored(lock_models.explore(lock, seed.crew, seed.policy, edits))
+    outcome = explored(lock_models.explore(lock, seed.crew, seed.policy, edits, nodes=seed.nodes))
     assert outcome.problem.startswith("deadlock")
     assert 0 < len(outcome.trace) < 60
 

@@ -232,7 +232,12 @@ def reader_and_waiting_writer(base, lines, name: str):
 
 @pytest.mark.parametrize(
     ("name", "joins"),
-    [("rwsem_fifo", False), ("rwsem_reader_biased", True), ("rwsem_stealing", False)],
+    [
+        ("rwsem_fifo", False),
+        ("rwsem_reader_biased", True),
+        ("rwsem_stealing", False),
+        ("rwsem_bravo", True),  # by its slot, while the writer waits for a reader without one
+    ],
 )
 def test_may_a_try_pass_a_waiting_writer(base, lines, name, joins):
     a, marker, crew = reader_and_waiting_writer(base, lines, name)
@@ -243,7 +248,7 @@ def test_may_a_try_pass_a_waiting_writer(base, lines, name, joins):
     assert crew.results()[0] > 0
 
 
-@pytest.mark.parametrize("name", ["rwsem_reader_biased", "rwsem_stealing"])
+@pytest.mark.parametrize("name", ["rwsem_reader_biased", "rwsem_stealing", "rwsem_bravo"])
 def test_a_reader_passes_a_waiting_writer(base, lines, name):
     a, marker, crew = reader_and_waiting_writer(base, lines, name)
     joining = sync_crew.Crew([lambda: call(base, 2, marker, a, LOCK_READ)])

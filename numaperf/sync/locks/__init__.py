@@ -1,7 +1,8 @@
 """Locks, one file each, all with the same six verbs.
 
 A lock is one zeroed cache line at address `a` (eight int64 words, meaning set by its file). `k` is
-the lock class: it names this worker's own queue node, where the algorithm needs one.
+the lock class: it names this worker's own line (a queue node, a reader's slot), where the algorithm
+needs one.
 
 - `write_lock(w, a, k)`, `read_lock(w, a, k)` return the ticks waited, 0 when the lock was free
 - `try_write_lock(w, a, k)`, `try_read_lock(w, a, k)` return whether they took it; they never wait

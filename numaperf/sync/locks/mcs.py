@@ -51,15 +51,27 @@ mcs_wait_cold = cold(mcs_wait)
 
 
 @njit(**J)
-def mcs_hand_over(w, link, k):
-    """Wait until a successor that has joined has linked itself, and let it in; returns 0."""
+def mcs_successor(w, link):
+    """Wait until a successor that has joined has linked itself; returns who it is, plus 1."""
     after = load(w, link)
     while after == 0:
         wait_while(w, link, 0)
         after = load(w, link)
-    locked = mcs_node(w, after - 1, k) + NODE_LOCKED
+    return after
+
+
+@njit(**J)
+def mcs_admit(w, who, k):
+    """Let the waiting worker `who` - 1 in."""
+    locked = mcs_node(w, who - 1, k) + NODE_LOCKED
     store(w, locked, 0)  # release: the section, before the successor's hand-over
     wake(w, locked)
+
+
+@njit(**J)
+def mcs_hand_over(w, link, k):
+    """Wait until a successor that has joined has linked itself, and let it in; returns 0."""
+    mcs_admit(w, mcs_successor(w, link), k)
     return 0
 
 
