@@ -29,7 +29,7 @@ MODES = ("process", "thread")
 POSITIONS = ("first", "middle", "last", "uniform")
 FAMILIES = ("one", "separate")
 SWAPS = ("plain", "compressed")
-ENGINES = ("measured", "kernel")
+ENGINES = ("measured", "kernel", "simulated")
 DEFAULT = "default"
 ALL = "all"
 
@@ -176,7 +176,14 @@ AXES: tuple[Axis, ...] = (
         "engine",
         lambda: ENGINES,
         "measured",
-        "Who executes a cell: measured runs the model, kernel the Linux that is running here.",
+        "Who executes a cell: measured runs the model here, simulated on a described machine, "
+        "kernel the Linux that is running here.",
+    ),
+    Axis(
+        "machine",
+        "Machine to simulate: names of `numaperf list machines`, or files.",
+        DEFAULT,
+        lambda text, _: tuple(unique(text)),
     ),
     Axis("duration", "Window of an invocation.", "0.2s", _seconds(0.001), cell_field="duration_s"),
     Axis("warmup", "Warm-up before the window.", "50ms", _seconds(0.0), cell_field="warmup_s"),

@@ -4,9 +4,11 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from numaperf import discover
+from numaperf.axes import DEFAULT
 from numaperf.errors import EnvironmentRefused
 from numaperf.plan import Cell
 
@@ -17,6 +19,8 @@ GIB = 2**30
 KERNEL = "kernel"  # the engine, and each choice of locking that is then the kernel's own
 REAL_WORKLOADS = "engine/kernel/workloads"
 MODEL_OF_LINUX = "anon_vma"
+SIMULATED = "simulated"
+THIS_MACHINE = "this"  # what `numaperf calibrate` calls the machine it has measured
 
 
 def lock_facts(name: str) -> Mapping[str, object]:
@@ -56,9 +60,46 @@ def not_on_kernel(cell: Cell) -> str:
     return ""
 
 
+def machine_name(cell: Cell) -> str:
+    """The described machine of a simulated cell; other cells run where they are."""
+    if cell.engine != SIMULATED:
+        return ""
+    return THIS_MACHINE if cell.machine == DEFAULT else cell.machine
+
+
+def topology_of(cell: Cell, topology: "Topology") -> "Topology":
+    """What a cell's workers are placed on: a described machine, or this one, cut or as it is."""
+    if cell.engine == SIMULATED:
+        return _described_topology(cell.machine)
+    if cell.emulate_nodes:
+        return topology.emulate(cell.emulate_nodes, cell.memory_only)
+    return topology
+
+
+@cache
+def _described_topology(machine: str) -> "Topology":
+    from numaperf.machine import described
+
+    return described.load(machine).topology()
+
+
+def not_simulated(cell: Cell) -> str:
+    """Why the described machine cannot run this cell, or the empty text."""
+    if cell.emulate_nodes:
+        return f"machine {cell.machine} has nodes of its own: emulated nodes are for real ones"
+    if cell.huge_pages:
+        return "huge pages under the tables are of the real machine: a simulated one has none"
+    cpus = len(_described_topology(cell.machine).cpus)
+    if cell.workers > cpus:
+        return f"machine {cell.machine} has {cpus} CPUs, not {cell.workers}: one a worker"
+    return ""
+
+
 def refuse_oversubscribed_fifo(cells: list[Cell], maximum: int) -> None:
     """Raise EnvironmentRefused for a spinning FIFO lock with more workers than allowed CPUs."""
     for cell in cells:
+        if cell.engine == SIMULATED:
+            continue  # each has a CPU of its own
         fifo = lock_facts(cell.lock).get("FIFO_SPIN")
         if fifo and cell.wait == "spin" and cell.workers > maximum:
             raise EnvironmentRefused(
@@ -87,21 +128,20 @@ def same_placements(cells: list[Cell], topology: "Topology") -> list[str]:
     return notes
 
 
-def _outcomes(cells: list[Cell], topology: "Topology") -> dict[str, dict[tuple[int, ...], object]]:
-    """Placement -> (emulated nodes, memory-only ones, workers) -> what it gives on this machine."""
+def _outcomes(
+    cells: list[Cell], topology: "Topology"
+) -> dict[str, dict[tuple[object, ...], object]]:
+    """Placement -> (machine, its emulated nodes, workers) -> what it gives there."""
     from numaperf.machine import placements
 
-    outcomes: dict[str, dict[tuple[int, ...], object]] = {}
-    machines: dict[tuple[int, int], Topology] = {(0, 0): topology}
+    outcomes: dict[str, dict[tuple[object, ...], object]] = {}
     for cell in cells:
-        nodes = (cell.emulate_nodes, cell.memory_only)
+        at = (cell.machine, cell.emulate_nodes, cell.memory_only, cell.workers)
         points = outcomes.setdefault(cell.placement, {})
-        if (*nodes, cell.workers) not in points:
-            if nodes not in machines:
-                machines[nodes] = topology.emulate(*nodes)
-            place = placements.place(cell.placement, machines[nodes], cell.workers)
-            given = (place.cpus, place.page_nodes, place.structure_nodes)
-            points[*nodes, cell.workers] = given
+        if at not in points:
+            machine = topology_of(cell, topology)
+            place = placements.place(cell.placement, machine, cell.workers)
+            points[at] = (place.cpus, place.page_nodes, place.structure_nodes)
     return outcomes
 
 
@@ -112,7 +152,7 @@ def without_memory_only(cell: Cell, topology: "Topology") -> str:
     """
     needed = int(str(discover.variants("workloads")[cell.workload].constants.get("MEMORY_ONLY", 0)))
     emulated = cell.emulate_nodes > 0
-    there = cell.memory_only if emulated else len(topology.memory_only_nodes())
+    there = len(topology_of(cell, topology).memory_only_nodes())
     if there >= needed:
         return ""
     where = f"of {cell.emulate_nodes} emulated nodes" if emulated else "on this machine"

@@ -122,6 +122,7 @@ def _product(values: Mapping[str, Values]) -> Iterator[Cell]:
 
 def _resolved(cell: Cell) -> Cell:
     """`default` becomes the name that the design has for it; the running kernel has its own."""
+    cell = replace(cell, machine=feasible.machine_name(cell))
     if cell.engine == feasible.KERNEL:
         return feasible.on_kernel(cell)
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
@@ -158,6 +159,8 @@ def _not_in_model(cell: Cell) -> str:
     if cell.memory_only and cell.memory_only >= cell.emulate_nodes:
         nodes = cell.emulate_nodes
         return f"--memory-only {cell.memory_only} needs more emulated nodes than that, not {nodes}"
+    if cell.engine == feasible.SIMULATED and (reason := feasible.not_simulated(cell)):
+        return reason
     models = texts(discover.variants("rmap")[cell.design].constants, "LOCK_MODELS")
     if cell.lock_model not in models:
         known = ", ".join(models)

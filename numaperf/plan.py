@@ -14,7 +14,7 @@ from numaperf.ranges import parse_tree
 __all__ = ["Cell", "Plan", "estimated_s", "parse_tree", "shuffled_order"]
 
 #: Fields that cells were given after results had been stored, with their defaults.
-LATER = {"memory_only": 0, "tlb_flush_ns": 0, "swap": "plain"}
+LATER = {"memory_only": 0, "tlb_flush_ns": 0, "swap": "plain", "machine": ""}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Cell:
     tlb_flush_ns: int = 0
     swap: str = "plain"
     engine: str = "measured"
+    machine: str = ""
     duration_s: float = 0.2
     warmup_s: float = 0.05
     ops: int = 0

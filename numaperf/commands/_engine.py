@@ -19,6 +19,10 @@ def _open(name: str) -> "Engine":
         from numaperf.engine.kernel.engine import KernelEngine
 
         return KernelEngine()
+    if name == "simulated":
+        from numaperf.engine.simulated.engine import SimulatedEngine
+
+        return SimulatedEngine()
     assert name == "measured", "axes.ENGINES knows no other"
     from numaperf.engine.measured import MeasuredEngine
 

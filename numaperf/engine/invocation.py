@@ -18,7 +18,7 @@ from numaperf.machine.topology import Topology
 from numaperf.mm import check as oracle
 from numaperf.mm.sizing import sizes_of
 from numaperf.plan import Cell
-from numaperf.sync.layout import SLABS, SWAPS
+from numaperf.sync.layout import SEGMENT_BYTES, SLABS, SWAPS
 from numaperf.workloads import window
 
 PATIENCE_S = 60.0  # beyond warm-up and window before a group counts as hung
@@ -29,6 +29,8 @@ NOISY_OVERLAP = 0.9
 class Invocation:
     """Everything of one invocation; `columns` runs it, `close` gives its memory back."""
 
+    SEGMENT_BYTES = SEGMENT_BYTES
+
     def __init__(
         self, cell: Cell, machine: Topology, placement: Placement, seed: int, clock: kernels.Clock
     ) -> None:
@@ -36,7 +38,7 @@ class Invocation:
         self.pools = Pools(machine, placement)
         self.design = kernels.design_of(cell)
         sizes = sizes_of(cell, len(self.pools.nodes))
-        self.segment = Segment(sizes, self.design, cell.lock_model, cell.wait)
+        self.segment = Segment(sizes, self.design, cell.lock_model, cell.wait, self.SEGMENT_BYTES)
         self.world = kernels.world(cell, self.segment.base, cell.workers)
         self.workload = kernels.workload_of(cell)
         self.design_rows = {
@@ -51,7 +53,7 @@ class Invocation:
     def columns(self) -> dict[str, Any]:
         """Run it and return every column but identity; never raises for what workers do."""
         began = time.monotonic()
-        self.warnings = place_memory(self.segment, self.pools, self.design_rows)
+        self.warnings = self._place_memory()
         self.segment.name_workers()
         self._write_job()
         if not window.prepare(self.world, self.workload.MARKER()):
@@ -63,11 +65,15 @@ class Invocation:
         if result.status != "ok":
             return unfinished(self._base(), result.status, result.reason)
         figures = Figures(self.segment, self.clock.per_ns)
-        row = self._base() | self._measured(figures, result) | self._placed(result)
+        row = self._base() | self._measured(figures) | self._of_processes(figures, result, began)
+        row |= self._placed(result)
         row["empty_op_ns"] = empty_ns
-        row["setup_s"] = max(report["ready"] for report in result.reports) - began
         row |= self._checked(row, result, time.monotonic())
         return row
+
+    def _place_memory(self) -> list[str]:
+        """Bind what must lie somewhere; what could not be."""
+        return place_memory(self.segment, self.pools, self.design_rows)
 
     def _write_job(self) -> None:
         """Fill the run's row and each worker's row with what the kernels must know."""
@@ -118,20 +124,12 @@ class Invocation:
     def _base(self) -> dict[str, Any]:
         return blank_row(self.cell, self.workload.OPERATION, self.placement)
 
-    def _measured(self, figures: Figures, result: GroupResult) -> dict[str, Any]:
-        reports = result.reports
+    def _measured(self, figures: Figures) -> dict[str, Any]:
         primary = figures.operation(self.workload.OPERATION)
-        cpu_s = sum(report["cpu_s"] for report in reports)
-        waits = [report["runqueue_ns"] for report in reports]
         row = {
             "window_s": figures.window_s,
             "warmup_s_observed": self.cell.warmup_s,
             "overlap": figures.overlap,
-            "cpu_s": cpu_s,
-            "cpu_over_wall": cpu_s / len(reports) / max(figures.window_s, 1e-9),
-            "voluntary_switches": sum(report["voluntary"] for report in reports),
-            "involuntary_switches": sum(report["involuntary"] for report in reports),
-            "runqueue_wait_s": sum(waits) / 1e9 if min(waits) >= 0 else None,
             "ops_done": primary["count"] or 0,
             "ops_per_s": primary["per_s"] or 0.0,
         }
@@ -140,6 +138,20 @@ class Invocation:
         row["roles"] = json.dumps(roles) if roles else None
         row |= figures.operations() | figures.locks() | figures.counters()
         return row | figures.memory(self.design)
+
+    def _of_processes(self, figures: Figures, result: GroupResult, began: float) -> dict[str, Any]:
+        """What the workers' processes took of this machine."""
+        reports = result.reports
+        cpu_s = sum(report["cpu_s"] for report in reports)
+        waits = [report["runqueue_ns"] for report in reports]
+        return {
+            "cpu_s": cpu_s,
+            "cpu_over_wall": cpu_s / len(reports) / max(figures.window_s, 1e-9),
+            "voluntary_switches": sum(report["voluntary"] for report in reports),
+            "involuntary_switches": sum(report["involuntary"] for report in reports),
+            "runqueue_wait_s": sum(waits) / 1e9 if min(waits) >= 0 else None,
+            "setup_s": max(report["ready"] for report in reports) - began,
+        }
 
     def _placed(self, result: GroupResult) -> dict[str, Any]:
         """Requested and observed: CPUs, nodes of pages and structures, page size."""

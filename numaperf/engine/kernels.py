@@ -25,6 +25,8 @@ from numaperf.sync.build import ENTRY, cache_folder
 from numaperf.sync.world import Measured, World
 from numaperf.workloads import window
 
+Load = Callable[[Cell], None]
+
 CALIBRATE_S = 0.02
 EMPTY_OPERATIONS = 20_000
 
@@ -72,21 +74,26 @@ def world(cell: Cell, base: int, cpu: int) -> World:
     return World(base, cpu, design_of(cell).MARKER(), lock.MARKER(), Measured())
 
 
-def product(cell: Cell) -> tuple[str, str, str]:
+def product(cell: Cell) -> tuple[str, str, str, str]:
     """What decides which kernels a cell needs; variants of a design share its marker and these."""
     marker = design_of(cell).MARKER
-    return f"{marker.__module__}.{marker.__name__}", cell.lock, cell.workload
+    return f"{marker.__module__}.{marker.__name__}", cell.lock, cell.engine, cell.workload
 
 
 @cache
-def _stamp(names: tuple[str, str, str]) -> str:
+def _stamp(names: tuple[str, ...]) -> str:
     return os.path.join(cache_folder(), "-".join(names) + ".compiled")
+
+
+def smallest(cell: Cell) -> Cell:
+    """A cell that needs the same kernels and little else."""
+    few = {"vmas": 1, "pages": 1, "background": 0, "workers": 1, "tree": "flat:1"}
+    return cell.__class__.from_dict({**cell.to_dict(), **few})
 
 
 def load(cell: Cell) -> None:
     """Have the cell's kernels in this process, from the cache or compiled, by running them once."""
-    small = cell.__class__.from_dict({**cell.to_dict(), "vmas": 1, "pages": 1, "background": 0,
-                                      "workers": 1, "tree": "flat:1"})  # fmt: skip
+    small = smallest(cell)
     segment = Segment(sizes_of(small), design_of(cell), "as-proposed", "yield")
     segment.name_workers()
     try:
@@ -104,29 +111,31 @@ def load(cell: Cell) -> None:
         segment.close()
 
 
-def _compile(cell: Cell) -> None:
+def _compile(cell: Cell, load: Load) -> None:
     load(cell)
     with open(_stamp(product(cell)), "w") as stamp:
         stamp.write("compiled\n")
 
 
-def compile_missing(cells: Sequence[Cell], progress: Callable[[str], None]) -> None:
-    """Compile every product that is not cached, a process each, one a CPU; then load all."""
+def compile_missing(
+    cells: Sequence[Cell], progress: Callable[[str], None], load: Load = load
+) -> None:
+    """Compile every product that is not cached, a process each, one a CPU; then `load` all."""
     products = {product(cell): cell for cell in cells}
     missing = [c for names, c in products.items() if not os.path.exists(_stamp(names))]
     missing.sort(key=lambda c: c.workload)
-    _compile_apart(missing, progress)
+    _compile_apart(missing, progress, load)
     for cell in products.values():
         load(cell)
 
 
-def _compile_apart(missing: Sequence[Cell], progress: Callable[[str], None]) -> None:
+def _compile_apart(missing: Sequence[Cell], progress: Callable[[str], None], load: Load) -> None:
     """A process for each product: first one of each design, then those that share its cache."""
     if missing:
         progress(f"compiling {len(missing)} kernel set(s), once for this version of the kernels")
-    designs: dict[tuple[str, str], list[Cell]] = {}
+    designs: dict[tuple[str, ...], list[Cell]] = {}
     for cell in missing:
-        designs.setdefault(product(cell)[:2], []).append(cell)
+        designs.setdefault(product(cell)[:3], []).append(cell)
     slots = len(os.sched_getaffinity(0))
     waves = [[group[0] for group in designs.values()], [c for g in designs.values() for c in g[1:]]]
     done = 0
@@ -135,12 +144,12 @@ def _compile_apart(missing: Sequence[Cell], progress: Callable[[str], None]) -> 
         for cell in wave:
             if len(running) == slots:
                 done += _reap_one(running, progress, done, len(missing))
-            running.add(_fork_compiler(cell))
+            running.add(_fork_compiler(cell, load))
         while running:
             done += _reap_one(running, progress, done, len(missing))
 
 
-def _fork_compiler(cell: Cell) -> int:
+def _fork_compiler(cell: Cell, load: Load) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -148,7 +157,7 @@ def _fork_compiler(cell: Cell) -> int:
     status = 1
     try:
         die_with_parent(parent)
-        _compile(cell)
+        _compile(cell, load)
         status = 0
     finally:
         os._exit(status)

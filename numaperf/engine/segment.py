@@ -38,10 +38,17 @@ MM_SLABS = {
 class Segment:
     """A run's memory: one memfd, this process's mapping of it, and the layout written into it."""
 
-    def __init__(self, sizes: Sizes, design: ModuleType, lock_model: str, wait: str) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        design: ModuleType,
+        lock_model: str,
+        wait: str,
+        size_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         self.sizes = sizes
         self.frames_per_node = sizes.frames // sizes.nodes
-        self._memory = memory.Segment.create(SEGMENT_BYTES)
+        self._memory = memory.Segment.create(size_bytes)
         self.base = self._memory.map()
         head = self.rows("header", 1)[0]
         head["lock_model"] = LOCK_MODELS.index(lock_model)
@@ -88,6 +95,10 @@ class Segment:
         """The first `count` rows of a table as a structured array (a view: writes go through)."""
         declared = TABLES[table]
         return memory.view(self.base + declared.offset, declared.dtype, count)
+
+    def words(self, address: int, count: int) -> np.ndarray:
+        """`count` words from an address within the segment (a view)."""
+        return memory.view(address, np.dtype(np.int64), count)
 
     def address(self, table: str, row: int = 0) -> int:
         """Address of a row in this process."""

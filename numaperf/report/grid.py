@@ -26,6 +26,7 @@ USUAL = {
     "swap": "plain",
     "ops": "0",
     "engine": "measured",
+    "machine": "",
 }
 AXIS_WORDS = {
     "lock_model": "lock model",

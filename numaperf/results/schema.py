@@ -118,6 +118,7 @@ AXES_SPECS: tuple[Spec, ...] = (
     ("tlb_flush_ns", "int", "ns", "wait of a TLB flush that interrupts others; 0: only counted"),
     ("swap", "text", "", "plain, or compressed: pages shrink as they are swapped out"),
     ("engine", "text", "", "who executed the cell"),
+    ("machine", "text", "", "the described machine it was simulated on; empty: ran on this one"),
     ("duration_s", "float", "s", "window asked for"),
     ("warmup_s", "float", "s", "warm-up asked for"),
     ("ops", "int", "", "operations asked of each worker; 0 means by time"),

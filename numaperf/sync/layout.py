@@ -26,7 +26,12 @@ FREE = np.int64(0)  # "the lock was free": no ticks waited
 WINDOW = 1 << 35
 DESIGN_WINDOWS = 6
 MM_WINDOWS = 22
-SEGMENT_BYTES = WINDOW * (2 + MM_WINDOWS + DESIGN_WINDOWS)
+MODEL_WINDOWS = 2 + MM_WINDOWS + DESIGN_WINDOWS
+SEGMENT_BYTES = WINDOW * MODEL_WINDOWS
+# A simulation maps more: what its machine is, and a row for each cache line of the model.
+FIRST_SIM_WINDOW, SIM_WINDOWS = MODEL_WINDOWS, 8
+LINES = np.int64(WINDOW * (MODEL_WINDOWS + SIM_WINDOWS))
+SIMULATED_BYTES = int(LINES) + SEGMENT_BYTES
 
 MAX_WORKERS = 4096
 MAX_NODES = 16
@@ -145,7 +150,7 @@ TABLES: dict[str, Table] = {}
 
 def table(name: str, window: int, dtype: np.dtype, meaning: str):
     """Declare a table and return its row reader `at(w, index)`."""
-    if window >= SEGMENT_BYTES // WINDOW:
+    if window >= MODEL_WINDOWS + SIM_WINDOWS:
         raise ValueError(f"table {name}: window {window} lies outside the segment")
     declared = Table(name, window, dtype, meaning)
     if TABLES.setdefault(name, declared) != declared:

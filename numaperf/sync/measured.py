@@ -6,7 +6,7 @@ from numba import njit
 
 from numaperf.sync import atoms, emit
 from numaperf.sync.layout import PARK, PARK_BUCKETS, SPIN, header_at
-from numaperf.sync.primitives import answer_primitives
+from numaperf.sync.primitives import answer_primitives, by_call
 from numaperf.sync.world import Measured
 
 SPINS = 100  # before giving way: about one lock hand-over between CPUs
@@ -80,13 +80,6 @@ def _instruction(generate):
     return emit
 
 
-def _call(function):
-    """A primitive that calls a compiled function with the same arguments."""
-    return lambda context, builder, sig, args: context.compile_internal(
-        builder, function, sig, args
-    )
-
-
 answer_primitives(
     Measured,
     load=_instruction(emit.load("acquire")),
@@ -97,11 +90,11 @@ answer_primitives(
     bit_and=_instruction(emit.rmw("and")),
     xchg=_instruction(emit.rmw("xchg")),
     fence=_instruction(emit.fence),
-    wait_while=_call(lambda w, a, value: _wait_while(w, a, value)),
-    wake=_call(lambda w, a: _wake(w, a)),
-    park=_call(lambda w, a, value: _park(w, a, value)),
-    unpark=_call(lambda w, a, count: _unpark(a, count)),
-    relax=_call(lambda w, spins: _relax(w, spins)),
+    wait_while=by_call(lambda w, a, value: _wait_while(w, a, value)),
+    wake=by_call(lambda w, a: _wake(w, a)),
+    park=by_call(lambda w, a, value: _park(w, a, value)),
+    unpark=by_call(lambda w, a, count: _unpark(a, count)),
+    relax=by_call(lambda w, spins: _relax(w, spins)),
     compute=_instruction(emit.compute),
     touch=_instruction(lambda context, builder, a, write: None),
     copy_page=_instruction(emit.copy_bytes(4096)),

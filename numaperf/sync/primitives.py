@@ -36,6 +36,13 @@ def answer_primitives(engine: type, **generators: Generator) -> None:
     _engines[engine] = generators
 
 
+def by_call(function: Callable[..., Any]) -> Generator:
+    """A generator for a primitive that is a compiled function of the same arguments."""
+    return lambda context, builder, sig, args: context.compile_internal(
+        builder, function, sig, args
+    )
+
+
 def _primitive(stub):
     """Turn a declaration into an intrinsic that the world's engine fills."""
     name = stub.__name__

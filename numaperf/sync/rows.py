@@ -69,11 +69,25 @@ def _set(ctx, b, sig, args, attribute):
     b.store(value, b.inttoptr(_field(b, sig.args[0], row, attribute), I64.as_pointer()))
 
 
+def _row_type(name: str, dtype: np.dtype) -> Row:
+    named = ((n, dtype.fields[n][1]) for n in dtype.names if not n.startswith("_"))
+    return Row(name, tuple(named))
+
+
+def address_reader(name: str, dtype: np.dtype):
+    """An intrinsic `at(address)` giving the typed row that begins there."""
+    row_type = _row_type(name, dtype)
+
+    @intrinsic
+    def at(tc, address):
+        return row_type(types.int64), lambda ctx, b, sig, a: a[0]
+
+    return at
+
+
 def row_reader(name: str, dtype: np.dtype, offset: int):
     """An intrinsic `at(w, index)` giving the typed row of the table at `offset` bytes of w.base."""
-    named = ((n, dtype.fields[n][1]) for n in dtype.names if not n.startswith("_"))
-    row_type = Row(name, tuple(named))
-    size = dtype.itemsize
+    row_type, size = _row_type(name, dtype), dtype.itemsize
 
     @intrinsic
     def at(tc, w, index):

@@ -14,6 +14,10 @@ class Measured(NamedTuple):
     """Engine marker: primitives are instructions of the real machine."""
 
 
+class Simulated(NamedTuple):
+    """Engine marker: primitives are events in the virtual time of a described machine."""
+
+
 class World(NamedTuple):
     """base: address of the segment here; cpu: worker number; then the three choices (markers)."""
 
