@@ -18,7 +18,16 @@ import numpy as np
 
 from numaperf.analysis import ranks
 from numaperf.analysis.compare import ALPHA, MIN_EFFECT
-from numaperf.analysis.curves import DRAWABLE, SEED, WORKERS, Curve, Estimate, curve, estimate
+from numaperf.analysis.curves import (
+    DRAWABLE,
+    SEED,
+    WORKERS,
+    Curve,
+    Estimate,
+    curve,
+    estimate,
+    require_axis,
+)
 from numaperf.analysis.matching import (
     ENGINE,
     Match,
@@ -75,12 +84,12 @@ class Crossovers:
 def crossovers(rows: list[Row], by: str, baseline: str | None = None) -> Crossovers:
     """Compare the curves that differ in axis `by` alone and have two points or more in common.
 
-    Raises UsageError for the axis workers, for engine (no engine wins) and for an unknown axis or
+    Raises UsageError for engine (no engine wins), for what is no axis of a curve and for an unknown
     baseline, and NotComparable where primary operations differ.
     """
-    if by in (WORKERS, ENGINE):
-        why = "the curves run over it" if by == WORKERS else "no engine wins over another"
-        raise UsageError(f"--by {by} gives no crossover ({why}); try --by design")
+    if by == ENGINE:
+        raise UsageError("no engine overtakes another: --by engine has no crossover; try compare")
+    require_axis(by)
     table = cells_by(rows, by)
     values = {value for value, _ in table}
     if len(values) < 2 and baseline is None:

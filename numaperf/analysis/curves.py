@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from numaperf.analysis.samples import Group, Sample, group, plural
-from numaperf.errors import NotComparable
+from numaperf.errors import NotComparable, UsageError
 from numaperf.results import schema
 
 METRIC = "ops_per_s"
@@ -106,21 +106,27 @@ def estimate(value: float | None, drawn: Sequence[float] | np.ndarray | None) ->
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
-def curves(rows: Iterable[dict[str, Any]]) -> tuple[Curve, ...]:
-    """All curves of two points or more, in the order of the rows.
+def require_axis(name: str) -> None:
+    """Raise UsageError for what is no axis of a curve."""
+    if name not in AXES:
+        raise UsageError(f"--by {name} is no axis of a curve; choose from {', '.join(AXES)}")
 
-    Raises NotComparable where there is none.
+
+def curves(rows: Iterable[dict[str, Any]]) -> tuple[Curve, ...]:
+    """All curves, in the order of the rows, those included that have too few points to be one.
+
+    Raises NotComparable where none has two.
     """
     cells: dict[tuple[Any, ...], list[Group]] = {}
     for one in group(rows):
         cells.setdefault(tuple(one.axes[axis] for axis in AXES), []).append(one)
-    found = [curve(alike) for alike in cells.values()]
+    found = tuple(curve(alike) for alike in cells.values())
     if not any(len(one.points) > 1 for one in found):
         raise NotComparable(
             "no curve: nowhere are there two numbers of workers with stable invocations and no "
             "more workers than CPUs; sweep over them with --threads 1..64"
         )
-    return tuple(one for one in found if len(one.points) > 1)
+    return found
 
 
 def curve(cells: Sequence[Group]) -> Curve:

@@ -222,7 +222,7 @@ def _residual_draws(
 
 
 def _knee(workers: np.ndarray, rates: np.ndarray, drawn: np.ndarray | None) -> Estimate:
-    if workers[0] != 1:
+    if len(workers) < 2 or workers[0] != 1:
         return Estimate(None)
     each = [] if drawn is None else [knee_of(workers, one) for one in drawn]
     return estimate(knee_of(workers, rates), each)

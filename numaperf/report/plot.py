@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from numaperf.analysis.curves import AXES, Curve, Point
+from numaperf.analysis.curves import Curve, Point, require_axis
 from numaperf.analysis.matching import WITH_DEFAULT_LOCKS
 from numaperf.analysis.samples import show_axis
-from numaperf.errors import EnvironmentRefused, UsageError
+from numaperf.errors import EnvironmentRefused
 from numaperf.report.sentences import telling
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ Lines = dict[str, Curve]
 def svg(curves: Sequence[Curve], by: str) -> bytes:
     """A row of two panels for each workload and whatever else varies, a line a value of `by`.
 
+    A curve of one point is left out.
     Raises UsageError for an unknown axis and EnvironmentRefused without matplotlib.
     """
-    if by not in AXES:
-        raise UsageError(f"--by {by} is no axis of a curve; choose from {', '.join(AXES)}")
-    rows = _rows(curves, by)
+    require_axis(by)
+    rows = _rows([one for one in curves if len(one.points) > 1], by)
     names = list(dict.fromkeys(name for _, lines in rows for name in lines))
     with _style():
         return _bytes(_figure(rows, names))

@@ -113,7 +113,7 @@ def _list(numbers: Sequence[int]) -> str:
 def _figures(one: Scaling, between: str) -> tuple[str, ...]:
     """The texts of a curve; `between` stands between a value and its interval."""
     workers, fit = one.curve.workers, one.fit
-    run = f"{workers[0]} to {workers[-1]}"
+    run = " to ".join(map(str, dict.fromkeys((*workers[:1], *workers[-1:])))) or figures.NONE
     knee = _knee(one, between)
     if fit is None:
         return (run, str(one.curve.invocations), *[figures.NONE] * 4, knee, figures.NONE)
@@ -130,9 +130,9 @@ def _figures(one: Scaling, between: str) -> tuple[str, ...]:
 
 
 def _knee(one: Scaling, between: str) -> str:
-    most = one.curve.workers[-1]
+    most = one.curve.workers[-1:]
     return _interval(
-        one.knee, lambda value: f">{most}" if math.isinf(value) else _workers(value), between
+        one.knee, lambda value: f">{most[0]}" if math.isinf(value) else _workers(value), between
     )
 
 

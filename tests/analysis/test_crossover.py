@@ -121,6 +121,15 @@ def test_only_workers_that_both_have_are_looked_at():
     assert crossovers(rows[:12] + rows[-12:], "design").duels == ()
 
 
+def test_a_point_that_one_has_not_is_left_out():
+    rows = race()
+    for row in rows:
+        if row["workers"] == 16 and row["design"] == "cow_context":
+            row["verdict"] = "noisy"
+    duel = only(rows)
+    assert duel.workers == (1, 2, 4, 8, 32, 64) and duel.crossings[0].between == (8, 32)
+
+
 def test_oversubscribed_points_are_left_out():
     rows = [row | {"oversubscribed": row["workers"] > 8} for row in race()]
     duel = only(rows)
@@ -145,9 +154,10 @@ def test_by_another_axis_and_the_default_locks():
 @pytest.mark.parametrize(
     ("by", "more", "said"),
     [
-        ("workers", {}, "the curves run over it"),
-        ("engine", {}, "no engine wins over another"),
-        ("colour", {}, "no axis colour"),
+        ("workers", {}, "workers is no axis of a curve"),
+        ("results", {}, "results is no axis of a curve"),
+        ("engine", {}, "no engine overtakes another"),
+        ("colour", {}, "colour is no axis of a curve"),
         ("design", {"baseline": "x"}, "must be one of anon_vma, cow_context"),
     ],
 )

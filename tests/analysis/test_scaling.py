@@ -2,13 +2,16 @@
 
 import json
 import math
+import re
 
 import pytest
 from synthetic_curves import WORKERS, curve_rows, usl
 from synthetic_rows import make_cell, make_row
 
+from numaperf.analysis.crossover import crossovers
 from numaperf.analysis.scaling import knee_of, law_of, scaling
 from numaperf.errors import NotComparable
+from numaperf.report import scaling_text
 
 KNOWN = [(0.05, 1e-4), (0.02, 1e-3), (0.2, 5e-4)]
 
@@ -176,6 +179,17 @@ def test_curves_differ_in_any_axis_but_the_workers():
     rows = [row for vmas in (1, 4) for row in curve_rows(usl(1e5, 0.05, 0), (1, 2), vmas=vmas)]
     assert [one.curve.axes["vmas"] for one in scaling(rows)] == [1, 4]
     assert "workers" not in scaling(rows)[0].curve.axes
+
+
+def test_cells_too_few_for_a_curve_are_shown_beside_curves_without_figures():
+    rows = curve_rows(usl(1e5, 0.05, 0), (1, 2)) + curve_rows(usl(1e5, 0.05, 0), (4,), vmas=9)
+    rows += curve_rows(usl(1e5, 0, 0), (8, 16), vmas=10, row={"oversubscribed": True})
+    two, one, none = scaling(rows)
+    assert [item.curve.workers for item in (two, one, none)] == [[1, 2], [4], []]
+    assert two.knee.value == math.inf and one.knee.value is None and none.knee.value is None
+    assert "oversubscribed" in none.warnings[0]
+    text = scaling_text.text((two, one, none), crossovers(rows, "vmas"), color=False)
+    assert re.search(r"^ *4 6 -", text, re.M) and re.search(r"^ *- *0 -", text, re.M)
 
 
 @pytest.mark.parametrize(

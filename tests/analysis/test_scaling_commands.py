@@ -139,6 +139,7 @@ def test_a_design_with_two_locks_has_two_lines_and_what_is_left_out_is_said(run,
     rows = race() + race(lock="mcs")
     for row in rows:
         row["oversubscribed"] = row["workers"] == 64
+    rows += curve_rows(usl(1e5, 0, 0), (8,), design="single_anon_vma")
     make_store(tmp_path / "run", rows, n=6)
     code, _, err = run("plot", "run")
     text = (tmp_path / "run.svg").read_text()
@@ -146,7 +147,7 @@ def test_a_design_with_two_locks_has_two_lines_and_what_is_left_out_is_said(run,
         "at 64 workers: left out, oversubscribed (more workers than CPUs is no scaling)\n"
     )
     assert ">anon_vma, mcs<" in text and ">anon_vma, rwsem_stealing<" in text
-    assert ">32<" in text and ">64<" not in text
+    assert ">32<" in text and ">64<" not in text and "single_anon_vma" not in text
 
 
 def test_without_matplotlib_a_plot_is_refused_in_one_sentence(run, tmp_path, monkeypatch):
