@@ -91,6 +91,19 @@ def text(description: Description) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write(path: Path, description: Description) -> None:
+    """Write the file whole or not at all, and its folder where there is none; raises UsageError
+    where that is not allowed."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text(description), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
+
+
 def _inline(figure: Figure) -> str:
     estimate = ", estimate = true" if figure.estimate else ""
     return f"{{ value = {figure.value!r}, source = {_quoted(figure.source)}{estimate} }}"
