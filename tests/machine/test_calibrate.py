@@ -10,7 +10,8 @@ import pytest
 
 from numaperf.engine import calibrate
 from numaperf.engine.calibrate.seen import RELATIONS, Seen
-from numaperf.machine import described, topology
+from numaperf.errors import UsageError
+from numaperf.machine import described, description_file, topology
 from numaperf.machine.parameters import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_measuring(tmp_path):
     assert "compiling" not in done.stderr
     assert run("--out", str(tmp_path / "this.json")).returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(here, tmp_path):
+    description = description_file.read(here[1])
+    (tmp_path / "taken.toml").mkdir()
+    with pytest.raises(UsageError, match="taken.toml: cannot be written"):
+        description_file.write(tmp_path / "taken.toml", description)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.toml"]
 
 
 # ----------------------------------------------------------------- what it sees of machines
