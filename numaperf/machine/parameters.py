@@ -76,12 +76,12 @@ class Caches:
 class LatencyNs:
     """Load to use, as a kernel that depends on the value sees it.
 
-    private: in the core's own caches. atomic: an uncontended locked instruction on such a line.
-    shared: clean in the cluster's shared cache. transfer_*: a line last written by another CPU, by
-    where that is: the core's other thread, the cluster, another cluster of the node, another
-    node of the socket, a socket one link away, one two links away. invalidate_sharer: each further
-    sharer that a write invalidates. memory_*: from a node's memory, by where that is as seen from
-    the CPU; memory_only is the CXL node of the own socket.
+    private: in the core's own L2 (its L1 takes a third of that). atomic: an uncontended locked
+    instruction on an own line. shared: clean in the cluster's shared cache. transfer_*: a line last
+    written by another CPU, by where that is: the core's other thread, the cluster, another cluster
+    of the node, another node of the socket, a socket one link away, one two links away.
+    invalidate_sharer: each further sharer that a write invalidates. memory_*: from a node's memory,
+    by where that is as seen from the CPU; memory_only is the CXL node of the own socket.
     """
 
     private: float
@@ -103,8 +103,8 @@ class LatencyNs:
 
 @dataclass(frozen=True)
 class BandwidthGbS:
-    """10^9 bytes a second: what one core can stream, a node's memory, one direction between two
-    sockets, a memory-only node."""
+    """10^9 bytes a second, read and written ones alike, as STREAM counts: what one core can copy, a
+    node's memory, one direction between two sockets, a memory-only node."""
 
     core: float
     node: float

@@ -9,7 +9,7 @@ import time
 from functools import partial
 
 from numaperf.engine.calibrate import kernels
-from numaperf.engine.calibrate.lines import mapped
+from numaperf.engine.calibrate.lines import mapped, real_nodes
 from numaperf.engine.calibrate.seen import Seen
 from numaperf.engine.calibrate.timing import Reading, each_ns, least, most, together
 from numaperf.machine import memory
@@ -52,24 +52,16 @@ def _stream(
 def bandwidths(seen: Seen, rounds: int) -> dict[str, Reading]:
     """core, node, and where there are such nodes link and memory_only; GB/s."""
     topology = seen.topology
-    several = len(topology.nodes) > 1
+    real = real_nodes(seen)
     homes = sorted({cpu.node for cpu in topology.cpus})
-    first = next((id for id in homes if topology.node(id).has_memory), homes[0])
+    first = next((id for id in homes if id in real), homes[0])
     cpus = sorted(topology.node(first).cpus)
-
-    def real(node: int) -> int | None:
-        return topology.node(node).real if several else None
-
-    here = real(topology.home(first))
-    found = {
-        "core": streams(cpus[:1], here, rounds),
-        "node": streams(cpus, here, rounds),
-    }
+    here = real.get(first)
+    found = {"core": streams(cpus[:1], here, rounds), "node": streams(cpus, here, rounds)}
     for kind, relations in (("link", ("remote", "far")), ("memory_only", ("only",))):
-        for node in topology.memory_nodes():
-            if seen.memory_relation(first, node) in relations:
-                found[kind] = streams(cpus, real(node), rounds)
-                break
+        far = [node for node in real if seen.memory_relation(first, node) in relations]
+        if far:
+            found[kind] = streams(cpus, real[far[0]], rounds)
     return found
 
 

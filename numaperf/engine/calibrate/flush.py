@@ -6,6 +6,8 @@ that is told of a cache of half a gigabyte. User mode may use it on both machine
 
 from numaperf.sync import build  # noqa: F401, I001  (sets the cache folder before numba)
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -16,10 +18,10 @@ INSTRUCTION = {"x86_64": "clflush ($0)", "aarch64": "dc civac, $0"}
 
 
 @intrinsic
-def flush(typing_context, address):
+def flush(typing_context: Any, address: Any) -> tuple[Any, Any]:
     """Write the line of `address` back and drop it from all caches; a fence must follow."""
 
-    def code(context, builder, signature, arguments):
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
         builder.asm(kind, INSTRUCTION[emit.MACHINE], "r,~{memory}", arguments, True)
         return context.get_dummy_value()

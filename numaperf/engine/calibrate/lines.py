@@ -29,6 +29,20 @@ def mapped(size: int, node: int | None = None) -> Iterator[int]:
         yield address
 
 
+def real_nodes(seen: Seen) -> dict[int, int | None]:
+    """Node -> the node to bind its memory to; None for a single node. Where the kernel does not
+    allow binding, only the first node with CPUs, for there memory falls by itself."""
+    topology = seen.topology
+    memories = topology.memory_nodes()
+    if len(memories) < 2:
+        return dict.fromkeys(memories)
+    with memory.Segment.create(kernels.PAGE) as segment:
+        if memory.bind(segment.map(), segment.size, topology.real(memories[:1])) is not None:
+            first = min(cpu.node for cpu in topology.cpus)
+            return {first: None} if first in memories else {}
+    return {node: topology.node(node).real for node in memories}
+
+
 def ring_ns(size: int, rounds: int) -> list[float]:
     """ns a load of a chase over `size` bytes, every line of them."""
     with mapped(size) as base:
@@ -81,13 +95,14 @@ def memories(seen: Seen, rounds: int) -> dict[str, Reading]:
     """Relation of a CPU's node and the memory's -> the median over such pairs of the least."""
     topology = seen.topology
     found: dict[str, list[Reading]] = {}
-    for memory_node in topology.memory_nodes():
+    for memory_node, real in real_nodes(seen).items():
         for node in sorted({cpu.node for cpu in topology.cpus}):
             relation = seen.memory_relation(node, memory_node)
+            if real is None and relation != "local":
+                continue  # whose memory cannot be chosen cannot be told apart
             have = found.setdefault(relation, [])
             if len(have) < PAIRS_EACH and _near(seen, node, memory_node, relation):
                 cpu = min(topology.node(node).cpus)
-                real = topology.node(memory_node).real if len(topology.nodes) > 1 else None
                 (samples,) = together([(cpu, partial(memory_ns, real, rounds))])
                 have.append(least(samples))
     return {relation: _over(have, "node pairs") for relation, have in found.items() if have}
