@@ -20,7 +20,7 @@ KERNEL = "kernel"  # the engine, and each choice of locking that is then the ker
 REAL_WORKLOADS = "engine/kernel/workloads"
 MODEL_OF_LINUX = "anon_vma"
 SIMULATED = "simulated"
-THIS_MACHINE = "this"  # what `numaperf calibrate` calls the machine it has measured
+THIS_MACHINE = "here"  # what `numaperf calibrate` calls the machine it has measured
 
 
 def lock_facts(name: str) -> Mapping[str, object]:
